@@ -1,0 +1,66 @@
+package org.kofn.kernels;
+
+import java.util.List;
+import org.bytedeco.pytorch.Device;
+import org.kofn.base.KofnException;
+import org.kofn.base.Suggest;
+
+/**
+ * Sampling and masking for all layers of a network in one call. Every implementation computes the same function; the
+ * seam is a call for the whole network so that a native one can be a single launch.
+ *
+ * <p>All methods run without autograd, read and write only the tensors they are given, and are deterministic.
+ */
+public interface Kernels {
+
+    /** The implementation, as {@code kofn doctor} and provenance call it. */
+    String name();
+
+    /**
+     * Samples masks: per group y = φ + s·g with Gumbel noise g, the k largest y are kept, ties going to the lowest index.
+     * Writes {@code mask} and {@code effective} = M ⊙ W of every layer; dropped weights become exactly +0.
+     *
+     * @throws KofnException (diverged) naming the layer whose logits are not numbers
+     */
+    void sample(List<LogitLayer> layers, Draw draw);
+
+    /**
+     * Gradients of the last {@link #sample}, given with the same {@code draw}: reads {@code effective.grad()}, writes
+     * ∂L/∂W to {@code latent.grad()} and ∂L/∂φ to {@link LogitLayer#gradient}.
+     */
+    void sampleBackward(List<LogitLayer> layers, Draw draw);
+
+    /** As {@link #sample} without noise: the k largest scores of every group. For freezing, and for score-based methods. */
+    void select(List<LogitLayer> layers);
+
+    /** {@code effective} = M ⊙ W with the masks as they are. */
+    void apply(List<MaskedWeight> weights);
+
+    /** ∂L/∂W of {@link #apply}: M ⊙ ∂L/∂Weff, or with {@code dense} the gradient of dropped weights too. */
+    void applyBackward(List<MaskedWeight> weights, boolean dense);
+
+    /**
+     * Which implementation runs, and why.
+     *
+     * @param kernels the implementation
+     * @param reason one line for people
+     */
+    record Choice(Kernels kernels, String reason) {}
+
+    /**
+     * The implementation that {@code text} names.
+     *
+     * @param text {@code auto} or {@code reference}
+     * @throws KofnException (usage) for any other name
+     */
+    static Choice choose(String text, Device device) {
+        List<String> known = List.of("auto", "reference");
+        if (!known.contains(text)) {
+            throw KofnException.usage("--kernels: '%s' is no implementation%s", text, Suggest.hint(text, known));
+        }
+        String reason = text.equals("reference")
+                ? "asked for by --kernels"
+                : "LibTorch operations; the only implementation in this build";
+        return new Choice(new Reference(), reason);
+    }
+}

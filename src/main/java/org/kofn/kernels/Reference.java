@@ -1,0 +1,170 @@
+package org.kofn.kernels;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.kofn.base.KofnException;
+import org.kofn.torch.Tensors;
+
+/**
+ * The kernels in LibTorch operations: any device, any floating type, plain to read. Its double-precision form is the oracle
+ * of every faster implementation.
+ *
+ * <p>Unlike a native kernel it keeps the perturbed logits of a step for the backward, instead of drawing the noise again.
+ */
+public final class Reference implements Kernels {
+    /** What {@link #sample} leaves for {@link #sampleBackward}: y [G, n], and its k largest, descending, with indices. */
+    private record Sampled(Tensor perturbed, Tensor values, Tensor indices) {
+        void close() {
+            perturbed.close();
+            values.close();
+            indices.close();
+        }
+    }
+
+    private final Map<MaskedWeight, Sampled> last = new HashMap<>();
+
+    @Override
+    public String name() {
+        return "reference";
+    }
+
+    @Override
+    public void sample(List<LogitLayer> layers, Draw draw) {
+        try (NoGradGuard guard = new NoGradGuard()) {
+            for (LogitLayer layer : layers) {
+                try (PointerScope scope = new PointerScope()) {
+                    Tensor y = perturbed(layer, draw);
+                    TopK top = choose(layer.weight(), y);
+                    Sampled before = last.put(
+                            layer.weight(),
+                            new Sampled(Tensors.keep(y), Tensors.keep(top.values()), Tensors.keep(top.indices())));
+                    if (before != null) {
+                        before.close();
+                    }
+                }
+            }
+        }
+    }
+
+    @Override
+    public void sampleBackward(List<LogitLayer> layers, Draw draw) {
+        try (NoGradGuard guard = new NoGradGuard()) {
+            for (LogitLayer layer : layers) {
+                try (PointerScope scope = new PointerScope()) {
+                    MaskedWeight weight = layer.weight();
+                    Sampled sampled = last.get(weight);
+                    if (sampled == null) {
+                        throw new IllegalStateException("layer " + weight.layer() + " was not sampled");
+                    }
+                    Tensor upstream = gradientOfEffective(weight);
+                    Tensor v = weight.layout().reduce(upstream.mul(weight.latent()));
+                    KHotGradient.write(
+                            sampled.perturbed(),
+                            sampled.values(),
+                            sampled.indices(),
+                            v,
+                            draw.temperature(),
+                            layer.gradient());
+                    if (draw.entropy() != 0) {
+                        addEntropyGradient(layer, draw.entropy());
+                    }
+                    Gradients.set(weight.latent(), gradientOfLatent(weight, upstream, draw.denseGradient()));
+                }
+            }
+        }
+    }
+
+    @Override
+    public void select(List<LogitLayer> layers) {
+        try (NoGradGuard guard = new NoGradGuard()) {
+            for (LogitLayer layer : layers) {
+                try (PointerScope scope = new PointerScope()) {
+                    choose(layer.weight(), layer.logits());
+                }
+            }
+        }
+    }
+
+    @Override
+    public void apply(List<MaskedWeight> weights) {
+        try (NoGradGuard guard = new NoGradGuard()) {
+            for (MaskedWeight weight : weights) {
+                try (PointerScope scope = new PointerScope()) {
+                    writeEffective(weight);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void applyBackward(List<MaskedWeight> weights, boolean dense) {
+        try (NoGradGuard guard = new NoGradGuard()) {
+            for (MaskedWeight weight : weights) {
+                try (PointerScope scope = new PointerScope()) {
+                    Tensor upstream = gradientOfEffective(weight);
+                    Gradients.set(weight.latent(), gradientOfLatent(weight, upstream, dense));
+                }
+            }
+        }
+    }
+
+    /** y = φ + s·g, in the logits' type. */
+    private static Tensor perturbed(LogitLayer layer, Draw draw) {
+        Tensor logits = layer.logits();
+        if (draw.noise() == 0) {
+            return logits.clone();
+        }
+        try (Tensor noise =
+                GumbelNoise.of(draw.seed(), draw.step(), layer.weight().index(), logits.size(0), logits.size(1))) {
+            noise.mul_(new Scalar(draw.noise()));
+            return noise.to(logits.device(), logits.scalar_type(), false, true, null).add_(logits);
+        }
+    }
+
+    /** Writes mask and effective weight from scores; returns the winners in descending order. */
+    private static TopK choose(MaskedWeight weight, Tensor scores) {
+        TopK top = TopK.of(scores, weight.k());
+        if (!scores.isfinite().all().item_bool()) {
+            throw KofnException.diverged("layer %s: its logits are not finite numbers", weight.layer());
+        }
+        weight.mask().zero_().scatter_(1, top.indices(), new Scalar(1));
+        writeEffective(weight);
+        return top;
+    }
+
+    /** Weff = M ? W : +0. Not a product: that would turn a dropped negative weight into −0, and an infinite one into NaN. */
+    private static void writeEffective(MaskedWeight weight) {
+        weight.effective().view(weight.layout().view()).copy_(masked(weight, weight.latent()));
+    }
+
+    /** The kept values, the others zero, with the axes of the layout's view. */
+    private static Tensor masked(MaskedWeight weight, Tensor values) {
+        Tensor mask = weight.layout().spread(weight.mask());
+        return torch.where(mask, values.view(weight.layout().view()), new Scalar(0));
+    }
+
+    /** ∂L/∂W from ∂L/∂Weff: as it is, or with the dropped weights' part at zero. */
+    private static Tensor gradientOfLatent(MaskedWeight weight, Tensor upstream, boolean dense) {
+        return dense
+                ? upstream
+                : masked(weight, upstream).contiguous().view(weight.layout().shape());
+    }
+
+    private static Tensor gradientOfEffective(MaskedWeight weight) {
+        return weight.effective().grad().to(weight.latent().scalar_type()).contiguous();
+    }
+
+    /** ∂(β·H)/∂φ_j = −β·p_j(log p_j + H) with p = softmax φ, added to the gradient. */
+    private static void addEntropyGradient(LogitLayer layer, double beta) {
+        Tensor logP = layer.logits().log_softmax(1);
+        Tensor p = logP.exp();
+        Tensor entropy = p.mul(logP).sum(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional()).neg();
+        layer.gradient().add_(p.mul(logP.add(entropy)), new Scalar(-beta));
+    }
+}
