@@ -124,6 +124,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         List<Entry> entries = new ArrayList<>();
         Map<String, String> metadata = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> field : root.properties()) {
+            requirePrintable(file, field.getKey());
             if (field.getKey().equals(METADATA)) {
                 readMetadata(file, field.getValue(), metadata);
             } else {
@@ -139,10 +140,18 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
             throw KofnException.file("%s: %s must be a map of strings", file, METADATA);
         }
         for (Map.Entry<String, JsonNode> field : node.properties()) {
+            requirePrintable(file, field.getKey());
             if (!field.getValue().isTextual()) {
                 throw KofnException.file("%s: %s: '%s' must be a string", file, METADATA, field.getKey());
             }
             into.put(field.getKey(), field.getValue().textValue());
+        }
+    }
+
+    /** Names end up in one-line messages, so none may break a line. */
+    private static void requirePrintable(Path file, String name) {
+        if (name.chars().anyMatch(Character::isISOControl)) {
+            throw KofnException.file("%s: damaged safetensors header: a name with control characters", file);
         }
     }
 
@@ -155,8 +164,8 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
                 .filter(known -> known.name().equals(dtype))
                 .findFirst()
                 .orElseThrow(() -> KofnException.file(
-                        "%s: tensor %s: unknown dtype '%s'; known: %s",
-                        file, name, dtype, Arrays.toString(DType.values())));
+                        "%s: tensor %s: unknown dtype%s; known: %s",
+                        file, name, dtype.matches("\\w{1,20}") ? " " + dtype : "", Arrays.toString(DType.values())));
         long[] shape = longs(file, name, node, "shape");
         long[] range = longs(file, name, node, "data_offsets");
         if (range.length != 2 || range[0] > range[1]) {

@@ -135,7 +135,7 @@ class SafetensorsTest {
             quoteCharacter = '`',
             value = {
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}|tensor x: shape [2] of F32 does not fill its 4 bytes",
-                "{\"x\":{\"dtype\":\"F3\",\"shape\":[1],\"data_offsets\":[0,4]}}|tensor x: unknown dtype 'F3'",
+                "{\"x\":{\"dtype\":\"F3\",\"shape\":[1],\"data_offsets\":[0,4]}}|tensor x: unknown dtype F3; known: [F64, F32,",
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}|tensor x: shape must hold whole numbers from 0 on",
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}|tensor x: shape must hold whole numbers from 0 on",
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":7,\"data_offsets\":[0,4]}}|tensor x: shape is missing",
@@ -151,6 +151,8 @@ class SafetensorsTest {
                 "{\"x\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]}}|tensor x: a BOOL is neither 0 nor 1",
                 "{\"__metadata__\":{\"a\":1}}|__metadata__: 'a' must be a string",
                 "{\"__metadata__\":[]}|__metadata__ must be a map of strings",
+                "{\"a\\nb\":1}|damaged safetensors header: a name with control characters",
+                "{\"x\":{\"dtype\":\"a\\nb\",\"shape\":[1],\"data_offsets\":[0,4]}}|tensor x: unknown dtype; known",
                 "[1, 2]|not a JSON object",
                 "{\"x\":|damaged safetensors header",
                 "{} {}|damaged safetensors header",

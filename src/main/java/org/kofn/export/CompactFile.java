@@ -1,0 +1,290 @@
+package org.kofn.export;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.MapperFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.base.KofnException;
+import org.kofn.mask.MaskLayout;
+import org.kofn.torch.Safetensors;
+import org.kofn.torch.Tensors;
+import org.kofn.torch.TorchError;
+
+/**
+ * {@code model.safetensors}: of a pruned tensor only the kept weights, [G, k, E] with candidates ascending, and the mask
+ * in the smaller of two codes ({@link MaskCode}); everything else plain. The dense tensors come back bit for bit, the
+ * dropped weights as +0.0. {@code docs/format.md} is the specification.
+ *
+ * <p>A weight is gathered and scattered through the same view and permutation of axes as its mask
+ * ({@link MaskLayout}), so "candidate j of group g" means the same in training and in the file.
+ */
+public final class CompactFile {
+    /** The version of the layout that this class writes and reads. */
+    public static final int VERSION = 1;
+
+    private static final String KOFN = "kofn";
+    private static final String RECIPE = "recipe";
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
+            .build();
+
+    private CompactFile() {}
+
+    /** The metadata: the names of all dense tensors in the module's order, and the pruned ones among them. */
+    private record Header(int version, List<String> tensors, List<CompactEntry> pruned) {}
+
+    /**
+     * Writes a module's tensors.
+     *
+     * @param tensors every parameter and buffer, dense, in the module's order, on any device; dropped weights are zero
+     * @param pruned the pruned ones among them; parameters that are not listed are stored whole
+     * @param recipeYaml the resolved recipe
+     * @param extra more strings for the metadata, such as model, input and classes
+     * @throws KofnException (file) when the file cannot be written
+     * @throws IllegalArgumentException when a mask does not keep exactly k of n, or a dropped weight is not zero
+     */
+    public static void write(
+            Path file,
+            Map<String, Tensor> tensors,
+            List<PrunedTensor> pruned,
+            String recipeYaml,
+            Map<String, String> extra) {
+        try (PointerScope scope = new PointerScope()) {
+            Map<String, Tensor> stored = new LinkedHashMap<>(tensors);
+            List<CompactEntry> entries = new ArrayList<>();
+            for (PrunedTensor layer : pruned) {
+                CompactEntry entry = CompactEntry.of(layer);
+                entries.add(entry);
+                pack(layer, entry, stored);
+            }
+            Map<String, String> metadata = new LinkedHashMap<>();
+            metadata.put(KOFN, JSON.writeValueAsString(new Header(VERSION, List.copyOf(tensors.keySet()), entries)));
+            metadata.put(RECIPE, recipeYaml);
+            extra.forEach((key, value) -> {
+                if (metadata.putIfAbsent(key, value) != null) {
+                    throw new IllegalArgumentException("extra metadata must not be called " + key);
+                }
+            });
+            Safetensors.write(file, widestFirst(stored), metadata);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /**
+     * Reads a compact file.
+     *
+     * @throws KofnException (file), in one line, for whatever {@link Safetensors#read} refuses and for a layout that
+     *     does not fit its tensors, an index that is out of range, twice or not ascending, or a group without exactly k
+     */
+    public static CompactModel read(Path file) {
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        List<PrunedTensor> pruned = new ArrayList<>();
+        try (Safetensors stored = Safetensors.read(file)) {
+            Map<String, String> extra = new LinkedHashMap<>(stored.metadata());
+            Header header = header(file, extra.remove(KOFN));
+            String recipe = extra.remove(RECIPE);
+            if (recipe == null) {
+                throw KofnException.file("%s: not a compact kofn model: no recipe in its metadata", file);
+            }
+            Map<String, CompactEntry> entries = entries(file, header, stored.tensors());
+            for (String name : header.tensors) {
+                CompactEntry entry = entries.get(name);
+                if (entry != null) {
+                    pruned.add(unpack(file, entry, stored.tensors(), tensors));
+                } else {
+                    tensors.put(name, alias(stored.tensors().get(name)));
+                }
+            }
+            return new CompactModel(tensors, pruned, recipe, extra);
+        } catch (RuntimeException e) {
+            new CompactModel(tensors, pruned, "", Map.of()).close();
+            if (e instanceof KofnException known) {
+                throw known;
+            }
+            throw KofnException.file(e, "%s: cannot be unfolded: %s", file, TorchError.firstLine(e));
+        }
+    }
+
+    private static void pack(PrunedTensor layer, CompactEntry entry, Map<String, Tensor> stored) {
+        Tensor dense = stored.get(layer.parameter());
+        MaskLayout layout = layer.layout();
+        if (dense == null || !Arrays.equals(Tensors.shape(dense), layout.shape())) {
+            throw new IllegalArgumentException(layer.parameter() + ": no tensor of the layout's shape");
+        }
+        long wrong = layer.wrongGroup();
+        if (wrong >= 0) {
+            throw new IllegalArgumentException(
+                    layer.parameter() + ": group " + wrong + " does not keep exactly " + layer.k());
+        }
+        MaskCode code = entry.code();
+        if (code == MaskCode.NONE) {
+            return;
+        }
+        Tensor split = dense.detach().cpu().contiguous().view(layout.view()).permute(order(layout));
+        Tensor candidates = split.reshape(entry.groups(), entry.n(), entry.elements());
+        Tensor mask = layer.mask().unsqueeze(2);
+        if (candidates.masked_select(mask.logical_not()).count_nonzero().item_long() != 0) {
+            throw new IllegalArgumentException(layer.parameter() + ": a dropped weight is not zero");
+        }
+        Tensor values = candidates.masked_select(mask).view(entry.groups(), entry.k(), entry.elements());
+        byte[] packed = code.pack(Tensors.bytes(layer.mask()), (int) entry.n(), (int) entry.k());
+        stored.remove(layer.parameter());
+        if (stored.putIfAbsent(entry.values(), values) != null
+                || stored.putIfAbsent(entry.mask(), Tensors.of(packed, packed.length)) != null) {
+            throw new IllegalArgumentException(layer.parameter() + ": its parts' names are taken by other tensors");
+        }
+    }
+
+    private static PrunedTensor unpack(
+            Path file, CompactEntry entry, Map<String, Tensor> stored, Map<String, Tensor> dense) {
+        MaskLayout layout = entry.layout(file);
+        MaskCode code = entry.code();
+        Tensor values = stored.get(entry.values());
+        long[] expected =
+                code == MaskCode.NONE ? layout.shape() : new long[] {entry.groups(), entry.k(), entry.elements()};
+        requireShape(file, entry.values(), values, expected);
+        try (PointerScope scope = new PointerScope()) {
+            byte[] packed = new byte[0];
+            if (code != MaskCode.NONE) {
+                Tensor bits = stored.get(entry.mask());
+                long bytes = (code.bits(entry.groups(), entry.n(), entry.k()) + 7) / 8;
+                requireShape(file, entry.mask(), bits, bytes);
+                if (bits.scalar_type().intern() != ScalarType.Byte) {
+                    throw KofnException.file("%s: tensor %s: a mask must be U8", file, entry.mask());
+                }
+                packed = Tensors.bytes(bits);
+            }
+            byte[] flags = code.unpack(packed, (int) entry.groups(), (int) entry.n(), (int) entry.k());
+            Tensor mask = Tensors.ofBytes(flags, ScalarType.Bool, entry.groups(), entry.n());
+            PrunedTensor pruned = new PrunedTensor(entry.parameter(), layout, entry.k(), mask);
+            dense.put(
+                    entry.parameter(),
+                    code == MaskCode.NONE ? alias(values) : Tensors.keep(scatter(layout, mask, values)));
+            Tensors.keep(mask);
+            return pruned;
+        } catch (MaskCode.Damaged e) {
+            throw KofnException.file(e, "%s: tensor %s: %s", file, entry.mask(), e.getMessage());
+        }
+    }
+
+    /** Kept values [G, k, E] back in the places that the mask names, +0.0 elsewhere. */
+    private static Tensor scatter(MaskLayout layout, Tensor mask, Tensor values) {
+        long[] permuted = new long[layout.axes().length];
+        long[] inverse = new long[permuted.length];
+        for (int a = 0; a < permuted.length; a++) {
+            permuted[a] = layout.view()[layout.axes()[a]];
+            inverse[layout.axes()[a]] = a;
+        }
+        long[] candidates = {layout.groups(), layout.candidates(), layout.elements()};
+        Tensor dense = torch.zeros(candidates, values.options()).masked_scatter_(mask.unsqueeze(2), values);
+        return dense.view(permuted).permute(inverse).contiguous().view(layout.shape());
+    }
+
+    private static Header header(Path file, String json) {
+        if (json == null) {
+            throw KofnException.file("%s: not a compact kofn model: no '%s' in its metadata", file, KOFN);
+        }
+        try {
+            int version = JSON.readTree(json).path("version").asInt();
+            if (version > VERSION) {
+                throw KofnException.file(
+                        "%s: format version %d; this kofn reads %d: take a newer one", file, version, VERSION);
+            }
+            Header header = JSON.readValue(json, Header.class);
+            if (header.version != VERSION || header.tensors == null || header.pruned == null) {
+                throw KofnException.file("%s: damaged metadata: version, tensors and pruned must be given", file);
+            }
+            return header;
+        } catch (JsonProcessingException e) {
+            String reason = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
+            throw KofnException.file(e, "%s: damaged metadata: %s", file, reason);
+        }
+    }
+
+    /** The pruned tensors by parameter, after a check that header and file name the same tensors, each once. */
+    private static Map<String, CompactEntry> entries(Path file, Header header, Map<String, Tensor> stored) {
+        Map<String, CompactEntry> entries = new LinkedHashMap<>();
+        Set<String> unclaimed = new HashSet<>(stored.keySet());
+        Set<String> plain = new HashSet<>();
+        for (String name : header.tensors) {
+            if (name == null || name.chars().anyMatch(Character::isISOControl)) {
+                throw KofnException.file("%s: damaged metadata: a tensor without a printable name", file);
+            }
+            if (!plain.add(name)) {
+                throw KofnException.file("%s: damaged metadata: tensor %s is listed twice", file, name);
+            }
+        }
+        for (CompactEntry entry : header.pruned) {
+            if (entry == null || !plain.remove(entry.parameter())) {
+                throw KofnException.file(
+                        "%s: damaged metadata: pruned tensor number %d is not in its list of tensors, or is there twice",
+                        file, entries.size());
+            }
+            entries.put(entry.parameter(), entry);
+            entry.layout(file);
+            claim(file, unclaimed, entry.values());
+            if (entry.mask() != null) {
+                claim(file, unclaimed, entry.mask());
+            }
+        }
+        plain.forEach(name -> claim(file, unclaimed, name));
+        if (!unclaimed.isEmpty()) {
+            throw KofnException.file("%s: tensor %s: not in the metadata's list", file, unclaimed.iterator().next());
+        }
+        return entries;
+    }
+
+    private static void claim(Path file, Set<String> unclaimed, String name) {
+        if (!unclaimed.remove(name)) {
+            throw KofnException.file("%s: tensor %s: in the metadata but not in the file, or used twice", file, name);
+        }
+    }
+
+    private static void requireShape(Path file, String name, Tensor tensor, long... shape) {
+        if (tensor == null || !Arrays.equals(Tensors.shape(tensor), shape)) {
+            throw KofnException.file(
+                    "%s: tensor %s: its shape %s is not the layout's %s",
+                    file, name, tensor == null ? "" : Arrays.toString(Tensors.shape(tensor)), Arrays.toString(shape));
+        }
+    }
+
+    /** A second handle on a tensor, so that closing the file's own leaves it alive. */
+    private static Tensor alias(Tensor tensor) {
+        try (PointerScope scope = new PointerScope()) {
+            return Tensors.keep(tensor.alias());
+        }
+    }
+
+    private static long[] order(MaskLayout layout) {
+        return Arrays.stream(layout.axes()).asLongStream().toArray();
+    }
+
+    /** Eight-byte elements first, then four, two, one: so every tensor's data are aligned. Otherwise in map order. */
+    private static Map<String, Tensor> widestFirst(Map<String, Tensor> tensors) {
+        Map<Long, Map<String, Tensor>> byWidth = new TreeMap<>();
+        tensors.forEach((name, tensor) -> byWidth.computeIfAbsent(-tensor.element_size(), w -> new LinkedHashMap<>())
+                .put(name, tensor));
+        Map<String, Tensor> sorted = new LinkedHashMap<>();
+        byWidth.values().forEach(sorted::putAll);
+        return sorted;
+    }
+}
