@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.BuildInfo;
 import org.kofn.base.ExitCode;
+import org.kofn.data.DataCatalog;
 import org.kofn.kernels.Kernels;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
@@ -40,7 +41,7 @@ final class DoctorCommand implements Callable<Integer> {
         row("CPU", machine.processor().orElse("unknown") + ": " + String.join(" ", machine.features()));
         boolean torchLoads = libTorch(build);
         boolean cudaFine = cuda(torchLoads);
-        row("data", data());
+        row("data", DataCatalog.home() + " (KOFN_DATA names another folder)");
         return (torchLoads && cudaFine ? ExitCode.OK : ExitCode.DEVICE).code();
     }
 
@@ -100,14 +101,6 @@ final class DoctorCommand implements Callable<Integer> {
             row("", command);
         });
         return usable;
-    }
-
-    /** Where data sets are kept, and why there. */
-    private static String data() {
-        String folder = System.getenv("KOFN_DATA");
-        return folder == null || folder.isBlank()
-                ? Path.of(System.getProperty("user.home"), ".cache", "kofn") + " (KOFN_DATA names another folder)"
-                : folder + " (from KOFN_DATA)";
     }
 
     private void row(String name, String text) {

@@ -47,6 +47,7 @@ import picocli.CommandLine.Spec;
             "  kofn train --help"
         },
         subcommands = {
+            DataCommand.class,
             DoctorCommand.class,
             AutoComplete.GenerateCompletion.class
         })
@@ -64,7 +65,13 @@ public final class Main implements Runnable {
     public static void main(String[] args) {
         System.setOut(utf8(FileDescriptor.out));
         System.setErr(utf8(FileDescriptor.err));
-        System.exit(run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args));
+        int code = ExitCode.INTERNAL.code();
+        try {
+            code = run(new PrintWriter(System.out, true), new PrintWriter(System.err, true), args);
+        } finally {
+            Interrupts.finished();
+        }
+        System.exit(code);
     }
 
     /**
