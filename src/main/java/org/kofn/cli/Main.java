@@ -47,6 +47,10 @@ import picocli.CommandLine.Spec;
             "  kofn train --help"
         },
         subcommands = {
+            TrainCommand.class,
+            EvalCommand.class,
+            InspectCommand.class,
+            VerifyCommand.class,
             DataCommand.class,
             DoctorCommand.class,
             AutoComplete.GenerateCompletion.class
