@@ -21,7 +21,8 @@ public record Anneal(double from, double to, @Default("linear") String shape) {
         Check.oneOf("shape", "shape", shape, SHAPES);
         if (shape.equals("geometric") && from != to && (from == 0 || to == 0)) {
             throw Check.error(
-                    from == 0 ? "from" : "to", "a geometric course cannot touch 0; write shape: linear, or a small value");
+                    from == 0 ? "from" : "to",
+                    "a geometric course cannot touch 0; write shape: linear, or a small value");
         }
     }
 

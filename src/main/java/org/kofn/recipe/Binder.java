@@ -14,8 +14,8 @@ import org.kofn.base.KofnException;
  * A tree of {@link Node}s to a record.
  *
  * <p>Every section is a stack of layers: what the user wrote on top, below it the default of the section's own key
- * ({@code noise: {from: 0.1, to: 0.001, shape: geometric}}), below that the defaults of its keys. The topmost layer that
- * has a key gives its value, so {@code noise: {from: 0.3}} changes the start and leaves the rest. Errors carry
+ * ({@code noise: {from: 0.1, to: 0.001, shape: geometric}}), below that the defaults of its keys. The topmost layer
+ * that has a key gives its value, so {@code noise: {from: 0.3}} changes the start and leaves the rest. Errors carry
  * {@code FILE:LINE} and the path of the key.
  */
 final class Binder {
@@ -118,7 +118,9 @@ final class Binder {
             value = whole(type, text);
         } else if (NUMBER.matcher(text).matches()) {
             value = Double.valueOf(text);
-        } else if (fraction && text.endsWith("%") && NUMBER.matcher(text.substring(0, text.length() - 1)).matches()) {
+        } else if (fraction
+                && text.endsWith("%")
+                && NUMBER.matcher(text.substring(0, text.length() - 1)).matches()) {
             value = Numbers.times(Double.parseDouble(text.substring(0, text.length() - 1)), 0.01);
         }
         if (value == null) {

@@ -26,7 +26,10 @@ public record DataRecipe(
         @Default("false") boolean flip) {
     private static final Pattern COUNT = Pattern.compile("(\\d{1,9})|(\\d+(?:\\.\\d+)?)\\s*%");
 
-    /** Checks the name, that {@code folder} has a place, the form of {@code validation}, and that pixels are not negative. */
+    /**
+     * Checks the name, that {@code folder} has a place, the form of {@code validation}, and that pixels are not
+     * negative.
+     */
     public DataRecipe {
         Check.oneOf("name", "data set", name, DataCatalog.names());
         if (name.equals(DataCatalog.FOLDER) && dir == null) {
@@ -55,7 +58,10 @@ public record DataRecipe(
                 : Math.round(Double.parseDouble(count.group(2)) / 100 * trainSize);
         if (held >= trainSize) {
             throw Check.error(
-                    "data.validation", "%s leaves none of the %d training images; hold out fewer", validation, trainSize);
+                    "data.validation",
+                    "%s leaves none of the %d training images; hold out fewer",
+                    validation,
+                    trainSize);
         }
         return held;
     }

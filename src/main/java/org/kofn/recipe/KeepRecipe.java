@@ -11,14 +11,13 @@ import org.kofn.mask.Keep;
  * <p>Starting with more than the goal and taking candidates away cubically, fast while many are redundant and slowly
  * near the goal, is the course of Zhu and Gupta, "To prune, or not to prune" (2017). Here k is exact at every step.
  *
- * @param from where k starts: {@code 8x} (times the goal, at most n), {@code 50%} or {@code 64/784}; null to start at the
- *     goal
+ * @param from where k starts: {@code 8x} (times the goal, at most n), {@code 50%} or {@code 64/784}; null to start at
+ *     the goal
  * @param to the goal: {@code 12/784}, {@code 5%}, {@code 2:4} or {@code all}
  * @param over the part of the prune phases after which k has reached its goal
  */
 @ShortForm("to")
-public record KeepRecipe(
-        @Default(Default.NONE) String from, String to, @Default("60%") @Fraction double over) {
+public record KeepRecipe(@Default(Default.NONE) String from, String to, @Default("60%") @Fraction double over) {
     private static final Pattern TIMES = Pattern.compile("(\\d{1,6}(?:\\.\\d{1,6})?)\\s*x");
 
     /** Checks that both ends are budgets. */

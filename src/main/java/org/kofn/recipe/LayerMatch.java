@@ -7,9 +7,9 @@ import java.util.regex.PatternSyntaxException;
 import org.kofn.nn.Network;
 
 /**
- * The four ways to choose layers: a name, a glob ({@code *} any text, dots included; {@code ?} one character), a regular
- * expression between slashes (found anywhere in the name; {@code ^} and {@code $} anchor it), or {@code type:} and a
- * layer type.
+ * The four ways to choose layers: a name, a glob ({@code *} any text, dots included; {@code ?} one character), a
+ * regular expression between slashes (found anywhere in the name; {@code ^} and {@code $} anchor it), or {@code type:}
+ * and a layer type.
  */
 final class LayerMatch {
     /** The types of layers that have weights to prune. */
@@ -22,8 +22,8 @@ final class LayerMatch {
     /**
      * The test that a pattern stands for.
      *
-     * @throws org.kofn.base.KofnException (usage) about the key {@code match} when it is empty, no regular expression, or
-     *     no type
+     * @throws org.kofn.base.KofnException (usage) about the key {@code match} when it is empty, no regular expression,
+     *     or no type
      */
     static Predicate<Network.Weight> of(String match) {
         if (match.isBlank()) {

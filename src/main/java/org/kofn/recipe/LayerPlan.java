@@ -11,8 +11,8 @@ import org.kofn.mask.MaskLayout;
 import org.kofn.nn.Network;
 
 /**
- * What the rules of a recipe mean for one layer of a network: the layout of its mask and the course of its k. Everything
- * that only the network can tell is checked here.
+ * What the rules of a recipe mean for one layer of a network: the layout of its mask and the course of its k.
+ * Everything that only the network can tell is checked here.
  *
  * @param weight the layer and its weight
  * @param layout how the weight is seen as groups of candidates
@@ -30,12 +30,12 @@ public record LayerPlan(Network.Weight weight, MaskLayout layout, long startK, l
     }
 
     /**
-     * The plans of all layers that are pruned, in forward order. A layer that no rule matches, or whose last matching rule
-     * says {@code keep: all}, is not among them.
+     * The plans of all layers that are pruned, in forward order. A layer that no rule matches, or whose last matching
+     * rule says {@code keep: all}, is not among them.
      *
-     * @throws KofnException (usage) naming rule or layer: a rule that matches nothing, k/n that does not come out even for
-     *     the layer's n, a start below the goal, n:m or share that does not divide, a granularity that the layer does not have, no layer left to
-     *     prune
+     * @throws KofnException (usage) naming rule or layer: a rule that matches nothing, k/n that does not come out even
+     *     for the layer's n, a start below the goal, n:m or share that does not divide, a granularity that the layer
+     *     does not have, no layer left to prune
      */
     public static List<LayerPlan> resolve(PruneRecipe prune, Network network) {
         List<Predicate<Network.Weight>> rules =
@@ -56,7 +56,8 @@ public record LayerPlan(Network.Weight weight, MaskLayout layout, long startK, l
             }
         }
         if (plans.isEmpty()) {
-            throw KofnException.usage("prune.layers: every layer is kept whole (keep: all); prune one, or leave 'prune' out");
+            throw KofnException.usage(
+                    "prune.layers: every layer is kept whole (keep: all); prune one, or leave 'prune' out");
         }
         return plans;
     }

@@ -9,7 +9,9 @@ import java.util.Map;
  * only the key they belong to says whether {@code 2:4} or {@code 1e-3} is meant as a number.
  */
 sealed interface Node {
-    /** {@code FILE:LINE} of the key (or list item) that this node is the value of, or the {@code --set} that made it. */
+    /**
+     * {@code FILE:LINE} of the key (or list item) that this node is the value of, or the {@code --set} that made it.
+     */
     String where();
 
     /** The kind in words, for errors. */

@@ -80,10 +80,12 @@ final class Overrides {
             if (slot.element() == null) {
                 throw KofnException.usage("%s: %s is not a list", where, path);
             }
-            int size = parent instanceof Node.Sequence sequence ? sequence.items().size() : 0;
+            int size =
+                    parent instanceof Node.Sequence sequence ? sequence.items().size() : 0;
             if (index > size) {
                 throw KofnException.usage(
-                        "%s: %s has %d item%s, so the next index is [%d]", where, path, size, size == 1 ? "" : "s", size);
+                        "%s: %s has %d item%s, so the next index is [%d]",
+                        where, path, size, size == 1 ? "" : "s", size);
             }
             return new Slot(slot.element(), null);
         }

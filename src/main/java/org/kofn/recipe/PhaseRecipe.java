@@ -7,7 +7,8 @@ import java.util.List;
  *
  * @param phase {@code dense} (no masks), {@code prune} (masks are learned) or {@code finetune} (masks are frozen)
  * @param epochs its length; fractions of an epoch are allowed, and 0 for a dense phase that only loads {@code from}
- * @param from dense only: a run folder, or safetensors with PyTorch's parameter names, to start from; null to start anew
+ * @param from dense only: a run folder, or safetensors with PyTorch's parameter names, to start from; null to start
+ *     anew
  * @param optimizer null for the recipe's; keys left out are the recipe's
  * @param schedule null to go on with the recipe's; otherwise it spans this phase; keys left out are the recipe's
  */
@@ -36,10 +37,6 @@ public record PhaseRecipe(
     /** The same phase, {@code scale} times as long. */
     PhaseRecipe scaled(double scale) {
         return new PhaseRecipe(
-                phase,
-                Numbers.times(epochs, scale),
-                from,
-                optimizer,
-                schedule == null ? null : schedule.scaled(scale));
+                phase, Numbers.times(epochs, scale), from, optimizer, schedule == null ? null : schedule.scaled(scale));
     }
 }

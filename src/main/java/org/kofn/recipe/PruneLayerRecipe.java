@@ -5,8 +5,8 @@ import java.util.List;
 import org.kofn.mask.Granularity;
 
 /**
- * One rule: which layers, what a candidate is, how many of a group stay. The last rule that matches a layer wins; a layer
- * that no rule matches stays dense.
+ * One rule: which layers, what a candidate is, how many of a group stay. The last rule that matches a layer wins; a
+ * layer that no rule matches stays dense.
  *
  * @param match a layer's name, a glob ({@code layer*.conv?}), {@code /a regex/} or {@code type:conv2d}
  * @param granularity {@code weight}, {@code kernel}, {@code filter} or {@code n:m}; null in a recipe means {@code n:m}
@@ -28,7 +28,9 @@ public record PruneLayerRecipe(
             granularity = structured ? Granularity.N_M.label() : Granularity.WEIGHT.label();
         }
         Check.oneOf("granularity", "granularity", granularity, GRANULARITIES);
-        if (granularity.equals(Granularity.N_M.label()) && !structured && !keep.goal().isAll()) {
+        if (granularity.equals(Granularity.N_M.label())
+                && !structured
+                && !keep.goal().isAll()) {
             throw Check.error("keep", "%s is not of the form 2:4, which granularity n:m needs", keep.to());
         }
         if (structured && !granularity.equals(Granularity.N_M.label())) {

@@ -13,7 +13,7 @@ import java.util.List;
  * @param init dpp: logits start {@code normal}, or at the {@code magnitude} of what they stand for
  * @param initStd dpp: standard deviation of normal logits; null for 0.5 where candidates are weights (also n:m), 1
  *     where they are kernels or filters
- * @param logitRate dpp: learning rate of the logits, which follows the schedule too
+ * @param logitRate dpp: learning rate of the logits, the same throughout; they are stepped by Adam
  * @param denseGradient whether weights that were not drawn learn as well
  * @param every magnitude and random: steps between new masks
  * @param layers the rules, of which the last that matches a layer wins

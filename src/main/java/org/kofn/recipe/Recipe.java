@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * A whole run, every key resolved: what {@link RecipeReader} reads, {@link RecipeWriter} writes into the run folder, and
- * everything else is built from.
+ * A whole run, every key resolved: what {@link RecipeReader} reads, {@link RecipeWriter} writes into the run folder,
+ * and everything else is built from.
  *
  * @param model the network
  * @param data the data set and its augmentation

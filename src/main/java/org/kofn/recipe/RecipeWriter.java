@@ -8,8 +8,8 @@ import java.io.StringWriter;
 import java.util.List;
 
 /**
- * A recipe as YAML: every key, in the order of the records, so that a run folder says what was done even after a default
- * has changed. {@link RecipeReader} reads it back as an equal recipe.
+ * A recipe as YAML: every key, in the order of the records, so that a run folder says what was done even after a
+ * default has changed. {@link RecipeReader} reads it back as an equal recipe.
  */
 public final class RecipeWriter {
     private static final YAMLFactory YAML = YAMLFactory.builder()

@@ -3,12 +3,12 @@ package org.kofn.recipe;
 import java.util.List;
 
 /**
- * How learning rates change over a span of steps. Short form: {@code schedule: constant}. The recipe's schedule spans all
- * phases that have none of their own, one after the other; a phase's own schedule spans that phase.
+ * How learning rates change over a span of steps. Short form: {@code schedule: constant}. The recipe's schedule spans
+ * all phases that have none of their own, one after the other; a phase's own schedule spans that phase.
  *
  * @param name one of {@link #NAMES}
  * @param warmup epochs in which the rate first rises linearly from near zero
- * @param floor what cosine and one-cycle end at, as a fraction of the rate
+ * @param floor of cosine: what it ends at, as a fraction of the rate
  * @param milestones of step: the places, as fractions of the span, at which the rate is multiplied by {@code gamma}
  * @param gamma of step: the factor
  */

@@ -32,12 +32,7 @@ final class Schema {
      * @param component the record component itself
      */
     record Key(
-            String name,
-            Class<?> type,
-            Class<?> element,
-            boolean fraction,
-            Node fallback,
-            RecordComponent component) {
+            String name, Class<?> type, Class<?> element, boolean fraction, Node fallback, RecordComponent component) {
         /** Whether null is a value of this key. */
         boolean nullable() {
             return fallback instanceof Node.Null;

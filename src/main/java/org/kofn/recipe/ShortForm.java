@@ -6,8 +6,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Lets a single value stand for a whole section: {@code model: lenet-5} for {@code model: {name: lenet-5}}. The value goes
- * to every key named here, the other keys keep their defaults.
+ * Lets a single value stand for a whole section: {@code model: lenet-5} for {@code model: {name: lenet-5}}. The value
+ * goes to every key named here, the other keys keep their defaults.
  */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)

@@ -14,8 +14,8 @@ import org.kofn.base.KofnException;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
 /**
- * YAML text to a tree of {@link Node}s. The token stream is read directly, because only there are line numbers, the text
- * of scalars as written, and duplicate keys still to be seen.
+ * YAML text to a tree of {@link Node}s. The token stream is read directly, because only there are line numbers, the
+ * text of scalars as written, and duplicate keys still to be seen.
  */
 final class YamlTree {
     private final YAMLParser parser;
@@ -126,6 +126,10 @@ final class YamlTree {
         String reason = e.getCause() instanceof MarkedYAMLException marked && marked.getProblem() != null
                 ? marked.getProblem()
                 : e.getOriginalMessage();
-        return reason.lines().findFirst().orElse("unreadable").trim();
+        return reason.lines()
+                .findFirst()
+                .orElse("unreadable")
+                .replaceFirst(", got this instead: .*", "")
+                .trim();
     }
 }

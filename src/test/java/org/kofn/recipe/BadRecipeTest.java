@@ -34,7 +34,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             epochs: 12      | epoch: 12            | r.yaml:12: unknown key 'epoch' in phases[0]; did you mean 'epochs'?
             model: lenet-5  | modle: lenet-5       | r.yaml:1: unknown key 'modle'; did you mean 'model'?
             keep: 8/800     | keep: {too: 8/800}   | r.yaml:9: unknown key 'too' in prune.layers[0].keep; did you mean 'to'?
@@ -46,7 +50,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             epochs: 12      | epochs: twelve       | r.yaml:12: phases[0].epochs: expected a number, found 'twelve'
             epochs: 12      | epochs: 50%          | r.yaml:12: phases[0].epochs: expected a number, found '50%'
             epochs: 12      | epochs: [12]         | r.yaml:12: phases[0].epochs: expected a number, found a list
@@ -68,7 +76,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             model: lenet-5  |                      | r.yaml: key 'model' is missing
             - match: fc1    | - share: 2           | r.yaml:8: key 'prune.layers[0].match' is missing
             keep: 8/800     | keep: {from: 8x}     | r.yaml:9: key 'prune.layers[0].keep.to' is missing
@@ -78,7 +90,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             optimizer: adam | batch: 0             | r.yaml:3: batch: must be at least 1, not 0
             optimizer: adam | threads: -1          | r.yaml:3: threads: must be at least 0, not -1
             optimizer: adam | device: gpu          | r.yaml:3: device: 'gpu' is none; write auto, cpu, cuda or cuda:1
@@ -105,7 +121,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             model: lenet-5  | model: lenet5        | r.yaml:1: model: unknown model 'lenet5'; did you mean 'lenet-5'? known: lenet-300-100, lenet-5
             data: mnist     | data: minst          | r.yaml:2: data: unknown data set 'minst'; did you mean 'mnist'? known:
             optimizer: adam | optimizer: adma      | r.yaml:3: optimizer: unknown optimizer 'adma'; did you mean 'adam'? known: sgd, adam, adamw
@@ -121,7 +141,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             keep: 8/800     | keep: 0/800          | r.yaml:9: prune.layers[0].keep: 0/800 keeps nothing; k must be at least 1
             keep: 8/800     | keep: 801/800        | r.yaml:9: prune.layers[0].keep: 801/800 keeps more than there are (k > n)
             keep: 8/800     | keep: few            | r.yaml:9: prune.layers[0].keep: 'few' is not a budget; write 8/64, 5%, 2:4 or all
@@ -144,7 +168,11 @@ class BadRecipeTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             - phase: prune  | - {phase: finetune, epochs: 1}\\n  - phase: prune | r.yaml:11: phases[0]: finetune needs masks; put a prune phase in front of it, or call it dense
             - phase: prune  | - {phase: prune, epochs: 1}\\n  - phase: dense | r.yaml:12: phases[1]: dense cannot follow prune; the order is dense, prune, finetune
             - phase: prune  | - phase: dense       | r.yaml:5: prune: no phase learns these masks; add {phase: prune, epochs: 20} to phases

@@ -13,8 +13,7 @@ import org.kofn.base.KofnException;
 
 /** Damaged recipes are refused with a line, or are still recipes; nothing else may come out. */
 class FuzzProperties {
-    private static final String WHOLE =
-            RecipeWriter.toYaml(RecipeReader.parse(RecipeReaderTest.SHORT, "r.yaml"));
+    private static final String WHOLE = RecipeWriter.toYaml(RecipeReader.parse(RecipeReaderTest.SHORT, "r.yaml"));
 
     @Property(tries = 3000)
     void damagedTextIsRefusedOrRead(@ForAll("cuts") List<Integer> cuts, @ForAll("pieces") String piece) {
@@ -48,16 +47,74 @@ class FuzzProperties {
     @Provide
     Arbitrary<String> pieces() {
         return Arbitraries.oneOf(
-                Arbitraries.of("", ":", "- ", "{", "}", "[", "]", "\n", "\t", "*a", "&a", "? ", "!!set ", "!", "|", ">", "<<: ",
-                        "'", "\"", "%", "@", "`", "---\n", "...", "null", ": 1", "#", ",", "1e999", "\"a\\nb\"", "0x1F", "\u0000", "\ud800"),
+                Arbitraries.of(
+                        "",
+                        ":",
+                        "- ",
+                        "{",
+                        "}",
+                        "[",
+                        "]",
+                        "\n",
+                        "\t",
+                        "*a",
+                        "&a",
+                        "? ",
+                        "!!set ",
+                        "!",
+                        "|",
+                        ">",
+                        "<<: ",
+                        "'",
+                        "\"",
+                        "%",
+                        "@",
+                        "`",
+                        "---\n",
+                        "...",
+                        "null",
+                        ": 1",
+                        "#",
+                        ",",
+                        "1e999",
+                        "\"a\\nb\"",
+                        "0x1F",
+                        "\u0000",
+                        "\ud800"),
                 Arbitraries.strings().ascii().ofMaxLength(4));
     }
 
     @Provide
     Arbitrary<String> overrides() {
         return Arbitraries.of(
-                        "model", "data", "prune", ".", "[0]", "[1]", "layers", "phases", "keep", "to", "optimizer", "rate", "=", "=",
-                        "12", "~", "{}", "[]", "5%", "batch", "noise", "match", " ", "[", ":", "'", "\n", "\"a\\nb\"")
+                        "model",
+                        "data",
+                        "prune",
+                        ".",
+                        "[0]",
+                        "[1]",
+                        "layers",
+                        "phases",
+                        "keep",
+                        "to",
+                        "optimizer",
+                        "rate",
+                        "=",
+                        "=",
+                        "12",
+                        "~",
+                        "{}",
+                        "[]",
+                        "5%",
+                        "batch",
+                        "noise",
+                        "match",
+                        " ",
+                        "[",
+                        ":",
+                        "'",
+                        "\n",
+                        "\"a\\nb\"")
                 .list()
                 .ofMinSize(1)
                 .ofMaxSize(8)

@@ -48,7 +48,11 @@ class LayerPlanTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             layer1.0.conv1   | layer1.0.conv1
             layer3.*.conv?   | layer3.0.conv1,layer3.0.conv2,layer3.1.conv1,layer3.1.conv2,layer3.2.conv1,layer3.2.conv2
             /2\\.conv1$/     | layer1.2.conv1,layer2.2.conv1,layer3.2.conv1
@@ -74,20 +78,28 @@ class LayerPlanTest {
 
     @Test
     void theLastRuleThatMatchesWins() {
-        List<LayerPlan> plans = plan(LENET, "match: '*', keep: 10%", "match: conv1, keep: all", "match: fc*, keep: 1/100");
+        List<LayerPlan> plans =
+                plan(LENET, "match: '*', keep: 10%", "match: conv1, keep: all", "match: fc*, keep: 1/100");
         assertThat(layers(plans)).containsExactly("conv2", "fc1", "fc2");
         assertThat(plans).extracting(LayerPlan::goalK).containsExactly(50L, 8L, 5L);
-        assertThat(layers(plan(LENET, "match: fc1, keep: all", "match: 'fc*', keep: 1%"))).containsExactly("fc1", "fc2");
+        assertThat(layers(plan(LENET, "match: fc1, keep: all", "match: 'fc*', keep: 1%")))
+                .containsExactly("fc1", "fc2");
     }
 
     @Test
     void granularityFollowsFromTheBudget() {
-        assertThat(plan(LENET, "match: fc1, keep: 2:4").get(0).layout().granularity()).isEqualTo(Granularity.N_M);
-        assertThat(plan(LENET, "match: fc1, keep: 2/4").get(0).layout().granularity()).isEqualTo(Granularity.WEIGHT);
+        assertThat(plan(LENET, "match: fc1, keep: 2:4").get(0).layout().granularity())
+                .isEqualTo(Granularity.N_M);
+        assertThat(plan(LENET, "match: fc1, keep: 2/4").get(0).layout().granularity())
+                .isEqualTo(Granularity.WEIGHT);
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             match: convv2, keep: 5%              | prune.layers[0].match: 'convv2' matches no layer of lenet-5 that has weights; did you mean 'conv2'?
             match: layer4*, keep: 5%             | prune.layers[0].match: 'layer4*' matches no layer of lenet-5 that has weights; it has: conv1, conv2, fc1, fc2
             match: /^linear/, keep: all          | prune.layers[0].match: '/^linear/' matches no layer of lenet-5 that has weights; it has: conv1, conv2, fc1, fc2
@@ -108,7 +120,8 @@ class LayerPlanTest {
 
     @Test
     void kFallsCubicallyFromItsStartToItsGoal() {
-        LayerPlan plan = plan(LENET, "match: fc1, keep: {from: 8x, to: 10/800, over: 50%}").get(0);
+        LayerPlan plan = plan(LENET, "match: fc1, keep: {from: 8x, to: 10/800, over: 50%}")
+                .get(0);
         assertThat(plan.startK()).isEqualTo(80);
         assertThat(plan.k(0)).isEqualTo(80);
         assertThat(plan.k(0.1)).isEqualTo(Math.round(10 + 70 * 0.8 * 0.8 * 0.8));
@@ -119,12 +132,29 @@ class LayerPlanTest {
 
     @Test
     void theStartIsATimesAPercentageOrACount() {
-        assertThat(plan(LENET, "match: fc1, keep: {from: 2.5x, to: 8/800}").get(0).startK()).isEqualTo(20);
-        assertThat(plan(LENET, "match: fc1, keep: {from: 50%, to: 8/800}").get(0).startK()).isEqualTo(400);
-        assertThat(plan(LENET, "match: fc1, keep: {from: 64/800, to: 8/800}").get(0).startK()).isEqualTo(64);
-        assertThat(plan(LENET, "match: fc1, keep: {from: all, to: 8/800}").get(0).startK()).isEqualTo(800);
-        assertThat(plan(LENET, "match: fc1, keep: {from: 1000x, to: 8/800}").get(0).startK()).isEqualTo(800);
-        assertThat(plan(LENET, "match: fc1, keep: {from: 8x, to: 2:4}").get(0).startK()).isEqualTo(4);
-        assertThat(plan(LENET, "match: fc1, keep: {from: 4:4, to: 2:4}").get(0).startK()).isEqualTo(4);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 2.5x, to: 8/800}")
+                        .get(0)
+                        .startK())
+                .isEqualTo(20);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 50%, to: 8/800}")
+                        .get(0)
+                        .startK())
+                .isEqualTo(400);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 64/800, to: 8/800}")
+                        .get(0)
+                        .startK())
+                .isEqualTo(64);
+        assertThat(plan(LENET, "match: fc1, keep: {from: all, to: 8/800}")
+                        .get(0)
+                        .startK())
+                .isEqualTo(800);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 1000x, to: 8/800}")
+                        .get(0)
+                        .startK())
+                .isEqualTo(800);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 8x, to: 2:4}").get(0).startK())
+                .isEqualTo(4);
+        assertThat(plan(LENET, "match: fc1, keep: {from: 4:4, to: 2:4}").get(0).startK())
+                .isEqualTo(4);
     }
 }

@@ -24,7 +24,8 @@ class OverridesTest {
 
     @Test
     void makeWhatIsNot() {
-        Recipe recipe = with("batch=64", "prune.noise.from=0.3", "checkpoint.every-steps=10", "phases[0].optimizer.rate=1");
+        Recipe recipe =
+                with("batch=64", "prune.noise.from=0.3", "checkpoint.every-steps=10", "phases[0].optimizer.rate=1");
         assertThat(recipe.batch()).isEqualTo(64);
         assertThat(recipe.prune().noise()).isEqualTo(new Anneal(0.3, 0.001, "geometric"));
         assertThat(recipe.checkpoint().everySteps()).isEqualTo(10);
@@ -48,7 +49,8 @@ class OverridesTest {
 
     @Test
     void appendToLists() {
-        Recipe recipe = with("phases[1]={phase: finetune, epochs: 2}", "prune.layers[1].match=fc2", "prune.layers[1].keep=5%");
+        Recipe recipe =
+                with("phases[1]={phase: finetune, epochs: 2}", "prune.layers[1].match=fc2", "prune.layers[1].keep=5%");
         assertThat(recipe.phases()).hasSize(2);
         assertThat(recipe.prune().layers().get(1).match()).isEqualTo("fc2");
     }
@@ -64,7 +66,11 @@ class OverridesTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
             batch                  | --set batch: write KEY=VALUE, as in --set batch=64
             =64                    | --set =64: write KEY=VALUE, as in --set batch=64
             a b=1                  | --set a b=1: 'a b' is not a path of keys such as prune.layers[0].keep

@@ -78,8 +78,9 @@ class RecipeReaderTest {
 
     @Test
     void readsEveryKindOfValue() {
-        Recipe recipe = parse(SHORT.replace("data: mnist", "data: {name: mnist, validation: 5000, flip: true, dir: 12}")
-                + """
+        Recipe recipe = parse(
+                SHORT.replace("data: mnist", "data: {name: mnist, validation: 5000, flip: true, dir: 12}")
+                        + """
                 seed: -7
                 precision: bf16
                 label-smoothing: 10%
@@ -140,8 +141,7 @@ class RecipeReaderTest {
     }
 
     private static void assertFile(Path path, String message) {
-        KofnException refusal =
-                catchThrowableOfType(KofnException.class, () -> RecipeReader.read(path, List.of(), 1));
+        KofnException refusal = catchThrowableOfType(KofnException.class, () -> RecipeReader.read(path, List.of(), 1));
         assertThat(refusal).hasMessage(message);
         assertThat(refusal.exitCode()).isEqualTo(ExitCode.FILE);
     }

@@ -157,9 +157,14 @@ class RecipeWriterProperties {
     /** Text that YAML could take for something else. */
     private static Arbitrary<String> text() {
         return Arbitraries.oneOf(
-                Arbitraries.of("null", "~", "true", "1e-3", "012", "*a", "&a", "- a", "a: b", "# a", "a #b", "'", "\"", " a ", "?", "a\nb", "a\n"),
+                Arbitraries.of(
+                        "null", "~", "true", "1e-3", "012", "*a", "&a", "- a", "a: b", "# a", "a #b", "'", "\"", " a ",
+                        "?", "a\nb", "a\n"),
                 Arbitraries.strings().withCharRange(' ', '~').ofMaxLength(12),
-                Arbitraries.strings().withCharRange('\u00a1', '\uffee').excludeChars(surrogates()).ofMaxLength(5));
+                Arbitraries.strings()
+                        .withCharRange('\u00a1', '\uffee')
+                        .excludeChars(surrogates())
+                        .ofMaxLength(5));
     }
 
     private static char[] surrogates() {
@@ -187,10 +192,15 @@ class RecipeWriterProperties {
                         Arbitraries.of(ScheduleRecipe.NAMES),
                         Arbitraries.doubles().between(0, 1000).ofScale(9),
                         part,
-                        Arbitraries.doubles().between(1e-6, 0.999999).ofScale(9).list().uniqueElements().ofMaxSize(4),
+                        Arbitraries.doubles()
+                                .between(1e-6, 0.999999)
+                                .ofScale(9)
+                                .list()
+                                .uniqueElements()
+                                .ofMaxSize(4),
                         part)
-                .as((name, warmup, floor, milestones, gamma) ->
-                        new ScheduleRecipe(name, warmup, floor, milestones.stream().sorted().toList(), gamma));
+                .as((name, warmup, floor, milestones, gamma) -> new ScheduleRecipe(
+                        name, warmup, floor, milestones.stream().sorted().toList(), gamma));
     }
 
     private static Arbitrary<Anneal> anneal() {
@@ -245,7 +255,8 @@ class RecipeWriterProperties {
 
     private static Arbitrary<CheckpointRecipe> checkpoint() {
         return Combinators.combine(
-                        Arbitraries.integers().greaterOrEqual(0), Arbitraries.integers().greaterOrEqual(1))
+                        Arbitraries.integers().greaterOrEqual(0),
+                        Arbitraries.integers().greaterOrEqual(1))
                 .as(CheckpointRecipe::new);
     }
 
