@@ -8,8 +8,8 @@ import org.kofn.base.KofnException;
 import org.kofn.torch.Tensors;
 
 /**
- * The batches of a dataset, made where its tensors live. A batch is a pure function of (seed, epoch, index): the same on
- * every device and in every order of asking, so a run can resume anywhere.
+ * The batches of a dataset, made where its tensors live. A batch is a pure function of (seed, epoch, index): the same
+ * on every device and in every order of asking, so a run can resume anywhere.
  *
  * <p>A shift, or a crop after padding, is a window into the padded image. All windows of the whole set are rows of one
  * view with overlapping strides, so that one {@code index_select} cuts out a batch; a second gather mirrors, two
@@ -116,8 +116,8 @@ public final class Batches implements AutoCloseable {
     }
 
     /**
-     * Makes one batch; its tensors belong to the caller's {@code PointerScope}. Asking for another epoch than the last time
-     * costs some milliseconds.
+     * Makes one batch; its tensors belong to the caller's {@code PointerScope}. Asking for another epoch than the last
+     * time costs some milliseconds.
      *
      * @param epoch from 0 on
      * @param index of the batch in the epoch, 0 … {@link #perEpoch} − 1

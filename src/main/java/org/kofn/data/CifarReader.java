@@ -9,10 +9,10 @@ import java.util.Map;
 import org.kofn.base.KofnException;
 
 /**
- * CIFAR-10 and CIFAR-100 in their binary version (A. Krizhevsky, "Learning multiple layers of features from tiny images",
- * 2009): records of one label byte (CIFAR-100: two, the coarse and the fine one) and 3072 pixels, the red, the green and
- * the blue plane of 32×32. Reads the unpacked files or, slower, the published archive. Of CIFAR-100's labels the fine one
- * is the class.
+ * CIFAR-10 and CIFAR-100 in their binary version (A. Krizhevsky, "Learning multiple layers of features from tiny
+ * images", 2009): records of one label byte (CIFAR-100: two, the coarse and the fine one) and 3072 pixels, the red, the
+ * green and the blue plane of 32×32. Reads the unpacked files or, slower, the published archive. Of CIFAR-100's labels
+ * the fine one is the class.
  */
 final class CifarReader implements Format {
     private static final int SIDE = 32;
@@ -167,14 +167,16 @@ final class CifarReader implements Format {
         Path archive = folder.resolve(archive());
         if (Files.isRegularFile(archive)) {
             List<String> wanted = allFiles();
-            Folders.replace(folder.resolve(directory), into -> Tar.walk(archive, (path, size, content) -> {
-                String file = path.substring(path.lastIndexOf('/') + 1);
-                if (!wanted.contains(file)) {
-                    return 0;
-                }
-                Folders.write(into.resolve(file), content, size);
-                return size;
-            }));
+            Folders.replace(
+                    folder.resolve(directory),
+                    into -> Tar.walk(archive, (path, size, content) -> {
+                        String file = path.substring(path.lastIndexOf('/') + 1);
+                        if (!wanted.contains(file)) {
+                            return 0;
+                        }
+                        Folders.write(into.resolve(file), content, size);
+                        return size;
+                    }));
             Folders.delete(archive);
         }
     }

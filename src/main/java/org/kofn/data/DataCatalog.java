@@ -9,8 +9,8 @@ import org.kofn.base.KofnException;
 import org.kofn.torch.Tensors;
 
 /**
- * Data sets by name. Files lie in a folder for each set below {@code KOFN_DATA}, or below {@code ~/.cache/kofn} where that
- * is not set; a recipe may name another place. The digits need no files.
+ * Data sets by name. Files lie in a folder for each set below {@code KOFN_DATA}, or below {@code ~/.cache/kofn} where
+ * that is not set; a recipe may name another place. The digits need no files.
  */
 public final class DataCatalog {
     /** The set that comes with kofn. */
@@ -48,8 +48,8 @@ public final class DataCatalog {
     /**
      * Reads a part of a set into CPU memory; the caller owns the result.
      *
-     * @param dir null for {@link #home}; otherwise the folder that holds the set's folder, or the set's folder itself; for
-     *     {@code folder} the folder with {@code train} and {@code test} in it
+     * @param dir null for {@link #home}; otherwise the folder that holds the set's folder, or the set's folder itself;
+     *     for {@code folder} the folder with {@code train} and {@code test} in it
      * @throws KofnException (usage) for an unknown name, (file) for missing or damaged files
      */
     public static Dataset load(String name, Path dir, Part part) {
@@ -73,12 +73,7 @@ public final class DataCatalog {
             if (samples.images().size(2) != spec.height() || samples.images().size(3) != spec.width()) {
                 throw KofnException.file(
                         "%s: its images are %d×%d, those of %s are %d×%d; fetch or import it again",
-                        folder,
-                        samples.images().size(2),
-                        samples.images().size(3),
-                        name,
-                        spec.height(),
-                        spec.width());
+                        folder, samples.images().size(2), samples.images().size(3), name, spec.height(), spec.width());
             }
             return dataset(name, samples, floats(spec.mean()), floats(spec.std()));
         }

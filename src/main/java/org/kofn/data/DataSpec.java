@@ -1,17 +1,17 @@
 package org.kofn.data;
 
-import java.util.List;
-import java.util.Set;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.kofn.base.KofnException;
 import org.kofn.base.Suggest;
 
 /**
  * What is known of a published set before its files are opened. Means and standard deviations are those in common use,
- * taken over the training part; a normalisation need not be exact, only the same everywhere. Sizes and SHA-256 checksums
- * are those of TensorFlow Datasets; MNIST's were also recomputed from files with the published MD5.
+ * taken over the training part; a normalisation need not be exact, only the same everywhere. Sizes and SHA-256
+ * checksums are those of TensorFlow Datasets; MNIST's were also recomputed from files with the published MD5.
  *
  * @param name as recipes say it
  * @param folder below the data folder

@@ -92,8 +92,8 @@ public record Dataset(String name, Tensor images, Tensor labels, int classes, fl
     }
 
     /**
-     * SHA-256 over shape (four little-endian 64-bit words), labels (likewise) and pixels: says in a provenance record what
-     * a model saw, whatever the form of the files it came from.
+     * SHA-256 over shape (four little-endian 64-bit words), labels (likewise) and pixels: says in a provenance record
+     * what a model saw, whatever the form of the files it came from.
      */
     public String checksum() {
         MessageDigest digest = Digest.newDigest("sha256");

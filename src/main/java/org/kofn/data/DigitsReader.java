@@ -11,8 +11,8 @@ import java.util.zip.GZIPInputStream;
 
 /**
  * The optical digits of the UCI repository (E. Alpaydin, C. Kaynak, 1998; CC BY 4.0), which come with kofn, so that the
- * first run needs no download. A row holds the 64 values of an 8×8 image, 0 … 16, and the digit. The values are multiplied
- * by {@value #SCALE}, so that 16 becomes 240 and every value stays exact in uint8.
+ * first run needs no download. A row holds the 64 values of an 8×8 image, 0 … 16, and the digit. The values are
+ * multiplied by {@value #SCALE}, so that 16 becomes 240 and every value stays exact in uint8.
  */
 final class DigitsReader {
     /** From a published value to a pixel. */
@@ -31,8 +31,7 @@ final class DigitsReader {
             if (raw == null) {
                 throw new IllegalStateException(resource + " is missing from kofn's jar");
             }
-            return parse(new BufferedReader(
-                            new InputStreamReader(new GZIPInputStream(raw), StandardCharsets.US_ASCII))
+            return parse(new BufferedReader(new InputStreamReader(new GZIPInputStream(raw), StandardCharsets.US_ASCII))
                     .lines()
                     .toList());
         } catch (IOException e) {

@@ -19,7 +19,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.kofn.base.KofnException;
 
-/** One HTTP transfer into a {@code .part} file, continuing what is there with a Range request (RFC 9110, section 14). */
+/**
+ * One HTTP transfer into a {@code .part} file, continuing what is there with a Range request (RFC 9110, section 14).
+ */
 final class Download {
     private static final Duration CONNECT = Duration.ofSeconds(20);
 
@@ -70,7 +72,8 @@ final class Download {
                 return switch (response.statusCode()) {
                     case 200 -> copy(file, body, part, 0);
                     case 206 -> {
-                        String range = response.headers().firstValue("Content-Range").orElse("");
+                        String range =
+                                response.headers().firstValue("Content-Range").orElse("");
                         yield range.startsWith("bytes " + have + "-")
                                 ? copy(file, body, part, have)
                                 : restart(part, "answers with another range than the one asked for");

@@ -40,7 +40,8 @@ final class EmnistFormat implements Format {
         for (Part part : Part.values()) {
             for (String kind : List.of("images-idx3", "labels-idx1")) {
                 loose(folder, file(part, kind))
-                        .ifPresent(path -> items.add(new Item(path, path.getFileName().toString())));
+                        .ifPresent(path ->
+                                items.add(new Item(path, path.getFileName().toString())));
             }
         }
         if (items.size() == 4) {
@@ -59,7 +60,8 @@ final class EmnistFormat implements Format {
         Optional<Path> imageFile = loose(folder, images);
         Optional<Path> labelFile = loose(folder, labels);
         if (imageFile.isPresent() && labelFile.isPresent()) {
-            return IdxReader.read(imageFile.get(), labelFile.get(), classes, firstLabel).transposed();
+            return IdxReader.read(imageFile.get(), labelFile.get(), classes, firstLabel)
+                    .transposed();
         }
         Path archive = folder.resolve(ARCHIVE);
         if (!Files.isRegularFile(archive)) {

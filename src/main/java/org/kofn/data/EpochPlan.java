@@ -7,10 +7,10 @@ import org.kofn.torch.Philox;
 import org.kofn.torch.Tensors;
 
 /**
- * Who is seen when in one epoch, and how displaced: worked out on the host at the epoch's start, for all its batches, and
- * kept on the device, so that a batch needs no transfer. Order: Fisher–Yates under (seed, epoch). Displacement of sample i
- * of a batch: the Philox words 8i … 8i+4 under (seed, epoch, batch), namely shift down, shift right, crop down, crop right,
- * flip.
+ * Who is seen when in one epoch, and how displaced: worked out on the host at the epoch's start, for all its batches,
+ * and kept on the device, so that a batch needs no transfer. Order: Fisher–Yates under (seed, epoch). Displacement of
+ * sample i of a batch: the Philox words 8i … 8i+4 under (seed, epoch, batch), namely shift down, shift right, crop
+ * down, crop right, flip.
  *
  * @param epoch whose plan this is
  * @param starts int64 [N]: where in the padded images the window of each sample starts, in the order of the epoch
@@ -28,7 +28,13 @@ record EpochPlan(long epoch, Tensor starts, Tensor labels, Tensor flips) impleme
      * @param image elements from a padded image to the next
      */
     static EpochPlan of(
-            Dataset dataset, Augmentation augmentation, int batch, long seed, boolean shuffle, long epoch, long row,
+            Dataset dataset,
+            Augmentation augmentation,
+            int batch,
+            long seed,
+            boolean shuffle,
+            long epoch,
+            long row,
             long image) {
         int size = Math.toIntExact(dataset.size());
         long[] starts = new long[size];

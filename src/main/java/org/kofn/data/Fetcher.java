@@ -12,9 +12,9 @@ import org.kofn.base.ExitCode;
 import org.kofn.base.KofnException;
 
 /**
- * Downloads published sets. Each file has several mirrors and one checksum: a file is put in place only when its checksum
- * is right, whichever mirror sent it. What an interrupted download left ({@code NAME.part}) is continued, by the same
- * mirror or the next.
+ * Downloads published sets. Each file has several mirrors and one checksum: a file is put in place only when its
+ * checksum is right, whichever mirror sent it. What an interrupted download left ({@code NAME.part}) is continued, by
+ * the same mirror or the next.
  */
 public final class Fetcher {
     private static final Duration STALL = Duration.ofSeconds(60);
@@ -39,7 +39,8 @@ public final class Fetcher {
      *
      * @param dir null for {@link DataCatalog#home}
      * @return the set's folder
-     * @throws KofnException (usage) for a set that cannot be fetched, (file) when every mirror fails or the disk is full
+     * @throws KofnException (usage) for a set that cannot be fetched, (file) when every mirror fails or the disk is
+     *     full
      */
     public Path fetch(String name, Path dir) {
         DataSpec spec = DataSpec.downloadable(name);

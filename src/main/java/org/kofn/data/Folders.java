@@ -61,7 +61,9 @@ final class Folders {
     /** What is in a folder, sorted by name. */
     static List<Path> entries(Path folder) {
         try (Stream<Path> entries = Files.list(folder)) {
-            return entries.sorted(Comparator.comparing(path -> path.getFileName().toString())).toList();
+            return entries.sorted(
+                            Comparator.comparing(path -> path.getFileName().toString()))
+                    .toList();
         } catch (IOException e) {
             throw KofnException.file(e, "%s: cannot be read: %s", folder, reason(e));
         }

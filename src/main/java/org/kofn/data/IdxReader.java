@@ -4,8 +4,8 @@ import java.nio.file.Path;
 
 /**
  * Reads IDX, the format of MNIST: a magic word (two zero bytes, the element type, the number of axes), the size of each
- * axis as a big-endian word, the elements. Images are {@code 0x00000803} (uint8, three axes), labels {@code 0x00000801}.
- * Described at the end of the MNIST page (Y. LeCun, C. Cortes, C. J. C. Burges).
+ * axis as a big-endian word, the elements. Images are {@code 0x00000803} (uint8, three axes), labels
+ * {@code 0x00000801}. Described at the end of the MNIST page (Y. LeCun, C. Cortes, C. J. C. Burges).
  */
 final class IdxReader {
     private static final int IMAGES = 0x00000803;
@@ -36,7 +36,8 @@ final class IdxReader {
         int width = size(images, "columns", LARGEST_SIDE);
         long bytes = (long) count * height * width;
         if (bytes > images.most()) {
-            throw images.damaged("its header claims %,d images of %d×%d, more than the file holds", count, height, width);
+            throw images.damaged(
+                    "its header claims %,d images of %d×%d, more than the file holds", count, height, width);
         }
         expectMagic(labels, LABELS);
         int labelCount = size(labels, "labels", Integer.MAX_VALUE);

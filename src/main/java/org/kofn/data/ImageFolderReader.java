@@ -8,9 +8,9 @@ import java.util.Locale;
 import org.kofn.base.KofnException;
 
 /**
- * A folder of class folders of pictures: {@code root/train/<class>/*.png}, and {@code root/test} or {@code root/val} with
- * the same classes. Classes and pictures are taken in the order of their names. All pictures have one size; if every one
- * of both parts is grey the set has one channel, otherwise three.
+ * A folder of class folders of pictures: {@code root/train/<class>/*.png}, and {@code root/test} or {@code root/val}
+ * with the same classes. Classes and pictures are taken in the order of their names. All pictures have one size; if
+ * every one of both parts is grey the set has one channel, otherwise three.
  */
 final class ImageFolderReader {
     private static final List<String> ENDINGS = List.of(".png", ".jpg", ".jpeg");
@@ -126,7 +126,8 @@ final class ImageFolderReader {
 
     private static List<Path> classFolders(Path place) {
         return Folders.entries(place).stream()
-                .filter(path -> Files.isDirectory(path) && !path.getFileName().toString().startsWith("."))
+                .filter(path -> Files.isDirectory(path)
+                        && !path.getFileName().toString().startsWith("."))
                 .toList();
     }
 

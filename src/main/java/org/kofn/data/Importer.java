@@ -52,8 +52,8 @@ public final class Importer {
      *
      * @param from the folder with the files (or the set's folder in it), or one of the files
      * @param dir null for {@link DataCatalog#home}
-     * @throws KofnException (usage) for a set that cannot be imported, (file) for missing or damaged files, or files that
-     *     belong to another set
+     * @throws KofnException (usage) for a set that cannot be imported, (file) for missing or damaged files, or files
+     *     that belong to another set
      */
     public static Result run(String name, Path from, Path dir) {
         DataSpec spec = DataSpec.downloadable(name);

@@ -9,9 +9,9 @@ final class Permutation {
     private Permutation() {}
 
     /**
-     * A random order of 0 … size − 1: the shuffle of R. A. Fisher and F. Yates, downwards as in D. E. Knuth's algorithm P,
-     * on the words of Philox under {@code key}. A place among m is the high half of word·m, off from uniform by less than
-     * m/2³².
+     * A random order of 0 … size − 1: the shuffle of R. A. Fisher and F. Yates, downwards as in D. E. Knuth's algorithm
+     * P, on the words of Philox under {@code key}. A place among m is the high half of word·m, off from uniform by less
+     * than m/2³².
      */
     static int[] of(long key, int size) {
         int[] order = new int[size];

@@ -4,7 +4,10 @@ import java.awt.image.BufferedImage;
 import java.awt.image.Raster;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
+import javax.imageio.IIOException;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.ImageTypeSpecifier;
@@ -19,6 +22,8 @@ import org.kofn.base.KofnException;
  * @param grey whether it has one colour component
  */
 record Picture(int width, int height, boolean grey) {
+    /** The JPEG decoder fills what is missing with grey and merely warns; other warnings are harmless. */
+    private static final List<String> DAMAGE = List.of("Premature end", "Corrupt JPEG", "Truncated");
 
     /** Reads size and kind, not the pixels. */
     static Picture header(Path path) {
@@ -73,8 +78,16 @@ record Picture(int width, int height, boolean grey) {
             }
             ImageReader reader = readers.next();
             try {
+                List<String> warnings = new ArrayList<>();
+                reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
                 reader.setInput(stream, true, true);
-                return use.with(reader);
+                T result = use.with(reader);
+                for (String warning : warnings) {
+                    if (DAMAGE.stream().anyMatch(warning::contains)) {
+                        throw new IIOException(warning);
+                    }
+                }
+                return result;
             } finally {
                 reader.dispose();
             }
@@ -82,7 +95,10 @@ record Picture(int width, int height, boolean grey) {
             // ImageIO lets damaged files escape as either of the latter two.
             String reason = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
             throw KofnException.file(
-                    e, "%s: unreadable picture (%s); repair or remove it", path, reason.lines().findFirst().orElse(""));
+                    e,
+                    "%s: unreadable picture (%s); repair or remove it",
+                    path,
+                    reason.lines().findFirst().orElse(""));
         }
     }
 }

@@ -21,7 +21,8 @@ final class Samples {
 
     /** Room for {@code count} images of {@code channels}×{@code height}×{@code width}. */
     Samples(int count, int channels, int height, int width, int classes) {
-        this.images = torch.empty(new long[] {count, channels, height, width}, new TensorOptions(ScalarType.Byte), null);
+        this.images =
+                torch.empty(new long[] {count, channels, height, width}, new TensorOptions(ScalarType.Byte), null);
         this.pixels = new BytePointer(images.data_ptr()).capacity(images.numel());
         this.labels = new long[count];
         this.classes = classes;

@@ -25,8 +25,7 @@ public final class Split {
         }
         int[] order = Permutation.of(Philox.derive(seed, PURPOSE, 0, 0), Math.toIntExact(dataset.size()));
         int kept = order.length - (int) count;
-        return new Dataset[] {
-            dataset.subset(sorted(order, 0, kept)), dataset.subset(sorted(order, kept, order.length))
+        return new Dataset[] {dataset.subset(sorted(order, 0, kept)), dataset.subset(sorted(order, kept, order.length))
         };
     }
 

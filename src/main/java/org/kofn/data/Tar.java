@@ -6,8 +6,9 @@ import java.nio.file.Path;
 import org.kofn.base.KofnException;
 
 /**
- * Walks the plain files of a tar archive, packed or not: as much of POSIX ustar and of GNU tar's long names as data sets
- * are packed with. Nothing is written, and names are only compared, so that an archive cannot write outside its place.
+ * Walks the plain files of a tar archive, packed or not: as much of POSIX ustar and of GNU tar's long names as data
+ * sets are packed with. Nothing is written, and names are only compared, so that an archive cannot write outside its
+ * place.
  */
 final class Tar {
     private static final int BLOCK = 512;
