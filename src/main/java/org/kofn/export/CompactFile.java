@@ -20,6 +20,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
 import org.kofn.mask.MaskLayout;
+import org.kofn.nn.Network;
 import org.kofn.torch.Safetensors;
 import org.kofn.torch.Tensors;
 import org.kofn.torch.TorchError;
@@ -51,13 +52,22 @@ public final class CompactFile {
     /** The metadata: the names of all dense tensors in the module's order, and the pruned ones among them. */
     private record Header(int version, List<String> tensors, List<CompactEntry> pruned) {}
 
+    /** What {@link CompactModel#network} needs to build the network again: {@code model}, {@code input}, {@code classes}. */
+    public static Map<String, String> about(Network network) {
+        Map<String, String> about = new LinkedHashMap<>();
+        about.put(CompactModel.MODEL, network.name());
+        about.put(CompactModel.INPUT, network.input().toString());
+        about.put(CompactModel.CLASSES, Integer.toString(network.classes()));
+        return about;
+    }
+
     /**
      * Writes a module's tensors.
      *
      * @param tensors every parameter and buffer, dense, in the module's order, on any device; dropped weights are zero
      * @param pruned the pruned ones among them; parameters that are not listed are stored whole
      * @param recipeYaml the resolved recipe
-     * @param extra more strings for the metadata, such as model, input and classes
+     * @param extra more strings for the metadata, {@link #about} the network among them
      * @throws KofnException (file) when the file cannot be written
      * @throws IllegalArgumentException when a mask does not keep exactly k of n, or a dropped weight is not zero
      */
@@ -114,9 +124,9 @@ public final class CompactFile {
                     tensors.put(name, alias(stored.tensors().get(name)));
                 }
             }
-            return new CompactModel(tensors, pruned, recipe, extra);
+            return new CompactModel(file, tensors, pruned, recipe, extra);
         } catch (RuntimeException e) {
-            new CompactModel(tensors, pruned, "", Map.of()).close();
+            new CompactModel(file, tensors, pruned, "", Map.of()).close();
             if (e instanceof KofnException known) {
                 throw known;
             }
