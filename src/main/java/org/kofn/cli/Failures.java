@@ -32,7 +32,8 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
     public int handleParseException(ParameterException exception, String[] args) {
         CommandLine line = exception.getCommandLine();
         String name = line.getCommandSpec().qualifiedName();
-        print(line, exception.getMessage() + suggestion(exception) + " (see " + name + " --help)");
+        String message = exception.getMessage().replaceFirst("^Error: ", "");
+        print(line, message + suggestion(exception) + " (see " + name + " --help)");
         return ExitCode.USAGE.code();
     }
 

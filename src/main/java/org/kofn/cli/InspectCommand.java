@@ -32,8 +32,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "inspect",
         description = {
-            "Shows every layer with weights: what its candidates are, how many are kept, parameters, MACs of one image,",
-            "bytes in model.safetensors, and how sure (confidence) and how different (diversity) its groups' masks are."
+            "Shows, a row a layer, what a run kept and what that saves.",
+            "MACs are those of one image, bytes those in model.safetensors. Confidence says how sure a layer's masks are,"
+                    + " diversity how different those of its groups; both lie between 0 and 1."
         },
         footer = {"%nExamples:", "  kofn inspect runs/quickstart", "  kofn inspect runs/quickstart --json"})
 final class InspectCommand implements Callable<Integer> {

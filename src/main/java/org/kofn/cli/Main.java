@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         versionProvider = Versions.class,
         sortOptions = false,
-        usageHelpAutoWidth = true,
+        usageHelpWidth = 100,
         description = "Trains networks that keep exactly k of n weights, kernels or filters, and proves it.",
         synopsisHeading = "Usage: ",
         optionListHeading = "%nOptions:%n",

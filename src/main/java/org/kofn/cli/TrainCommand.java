@@ -27,7 +27,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "train",
         description = {
-            "Trains and prunes as a recipe says, and writes models and results into a run folder.",
+            "Trains and prunes as a recipe says; models and results go into a run folder.",
             "What stands later wins: the recipe's defaults, the recipe, --set, the options below."
         },
         footer = {
@@ -102,12 +102,13 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         StopRequest stop = new StopRequest();
-        Interrupts.onSignal(() -> stop.request(ExitCode.INTERRUPTED));
         Path file = Files.isDirectory(recipe) ? RunFolder.open(recipe).recipe() : recipe;
         Recipe resolved = RecipeReader.read(file, allOverrides(), epochsScale);
         TrainRequest request = new TrainRequest(
                 resolved, runFolder(), existing.resume, existing.force, kernels, progress(), stop);
-        report(Trainer.run(request));
+        try (Interrupts interrupts = new Interrupts(() -> stop.request(ExitCode.INTERRUPTED))) {
+            report(Trainer.run(request));
+        }
         return ExitCode.OK.code();
     }
 

@@ -20,8 +20,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "verify",
         description = {
-            "Proves, from the files of a run alone, that exactly k of n candidates are kept in every group,",
-            "that every saved form holds the same weights and computes the same, and that the summary is true."
+            "Proves, from the files of a run alone, that they are what they claim to be.",
+            "Exactly k of n candidates are kept in every group, every saved form holds the same weights and computes the"
+                    + " same, and the summary is true."
         },
         footer = {"%nExamples:", "  kofn verify runs/quickstart", "  kofn verify runs/quickstart --json"})
 final class VerifyCommand implements Callable<Integer> {
