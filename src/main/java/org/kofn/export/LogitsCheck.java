@@ -3,6 +3,7 @@ package org.kofn.export;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.bytedeco.pytorch.Device;
@@ -100,7 +101,8 @@ record LogitsCheck(Recipe recipe, Provenance provenance, Summary summary, Device
         }
         Provenance now = Provenance.of(device, provenance.precision(), 0, Map.of(), Instant.EPOCH, Instant.EPOCH);
         String difference = provenance.difference(now);
-        String accuracy = String.format("accuracy %.4f, the summary says %.4f", here.accuracy(), summary.testAccuracy());
+        String accuracy = String.format(
+                Locale.ROOT, "accuracy %.4f, the summary says %.4f", here.accuracy(), summary.testAccuracy());
         if (difference.isEmpty()) {
             boolean same = here.sha256().equals(summary.testLogitsSha256());
             boolean sameAccuracy = here.accuracy() == summary.testAccuracy();

@@ -129,6 +129,8 @@ class CompactFileTest {
                 "\"shape\":[4,40] | \"shape\":[4,40,1] | fc1.weight: no layout: layer fc1.weight: only weights with 2 or 4",
                 "\"shape\":[4,40] | \"shape\":[9223372036854775807,9223372036854775807] | is no weight",
                 "\"groups\":2 | \"groups\":2147483647 | is no weight",
+                "\"shape\":[4,40] | \"shape\":null | fc1.weight: shape, view, axes and values must be given",
+                "\"shape\":[4,40], | '' | damaged metadata: Missing creator property 'shape'",
                 "\"share\":2 | \"share\":3 | fc1.weight: no layout: layer fc1.weight: share: 3 does not divide",
                 "\"encoding\":\"indices\",\"index_bits\":6 | \"encoding\":\"indices\",\"index_bits\":5 | contradicts itself",
                 "\"encoding\":\"indices\" | \"encoding\":\"runs\" | unknown encoding",
