@@ -1,0 +1,132 @@
+package org.kofn.nn;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolType;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.JitModule;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.QualifiedName;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.Type;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.base.KofnException;
+import org.kofn.torch.Philox;
+import org.kofn.torch.Tensors;
+
+/**
+ * Turns a {@link Network} into a TorchScript module: a module for every part of a layer's path, tensors registered
+ * under PyTorch's names, and {@code forward} methods compiled from {@link TorchScriptSource}. The result trains in this
+ * process, and its file loads in Python or C++ without kofn.
+ *
+ * <p>Parameters are drawn on the CPU, each from a generator seeded by (seed, layer, tensor), so that they depend
+ * neither on the device nor on the layers before. With bfloat16, convolutions and linear layers hold and compute in it,
+ * while batch norms keep float32 parameters and statistics; images are cast on entry, scores back to float32.
+ */
+public final class TorchScriptCompiler {
+    /** Keeps the random numbers of initialisation apart from all others: "init" in ASCII. */
+    private static final int PURPOSE = 0x696E6974;
+
+    private final Network network;
+    private final long seed;
+    private final ScalarType dtype;
+    private final Device device;
+    private final Map<String, JitModule> modules = new HashMap<>();
+    private final Set<String> classes = new HashSet<>(Set.of("Network"));
+
+    private TorchScriptCompiler(Network network, long seed, ScalarType dtype, Device device) {
+        this.network = network;
+        this.seed = seed;
+        this.dtype = dtype;
+        this.device = device;
+    }
+
+    /**
+     * A fresh module in training mode.
+     *
+     * @param seed of the initial parameters
+     * @param dtype of convolutions and linear layers: {@code Float} or {@code BFloat16}
+     * @param device where the module lives
+     * @throws KofnException (usage) for another type
+     */
+    public static ScriptModule compile(Network network, long seed, ScalarType dtype, Device device) {
+        if (dtype != ScalarType.Float && dtype != ScalarType.BFloat16) {
+            throw KofnException.usage("model %s: computes in Float or BFloat16, not %s", network.name(), dtype);
+        }
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            return new TorchScriptCompiler(network, seed, dtype, device).compile();
+        }
+    }
+
+    private ScriptModule compile() {
+        JitModule root = module("Network");
+        modules.put("", root);
+        for (int position = 0; position < network.layers().size(); position++) {
+            Layer layer = network.layers().get(position);
+            if (!layer.tensors().isEmpty()) {
+                JitModule module = at(layer.name());
+                register(module, layer, position);
+                module.define(TorchScriptSource.of(layer));
+            }
+        }
+        root.define(TorchScriptSource.of(network, dtype));
+        return new ScriptModule(Tensors.keep(root), Map.of());
+    }
+
+    /** The module of that path, created with its parents where it does not exist. */
+    private JitModule at(String path) {
+        JitModule known = modules.get(path);
+        if (known != null) {
+            return known;
+        }
+        int dot = path.lastIndexOf('.');
+        JitModule parent = at(path.substring(0, Math.max(dot, 0)));
+        JitModule module = module(TorchScriptSource.unique(TorchScriptSource.identifier(path), classes));
+        parent.register_module(path.substring(dot + 1), module);
+        modules.put(path, module);
+        return module;
+    }
+
+    /** An empty module; each has the flag that {@code train} and {@code eval} set. */
+    private JitModule module(String className) {
+        String name = "__torch__.kofn." + TorchScriptSource.identifier(network.name()) + "." + className;
+        JitModule module = new JitModule(new QualifiedName(name));
+        // Through the plain Type: TypePtr(BoolType.get()) would pick the constructor that casts a pointer to memory of
+        // another size, and read past its end.
+        Type bool = BoolType.get().get();
+        module.register_attribute("training", new Type.TypePtr(bool), new IValue(true));
+        return module;
+    }
+
+    /** Registers fresh tensors of the layer with that position in the network. */
+    private void register(JitModule module, Layer layer, int position) {
+        List<TensorSpec> specs = layer.tensors();
+        for (int index = 0; index < specs.size(); index++) {
+            TensorSpec spec = specs.get(index);
+            Tensor fresh = torch.zeros(spec.shape());
+            network.init().fill(fresh, layer, spec, Philox.derive(seed, PURPOSE, position, index));
+            Tensor tensor = fresh.to(device, type(spec));
+            if (spec.trained()) {
+                tensor.requires_grad_(true);
+                module.register_parameter(spec.name(), tensor, false);
+            } else {
+                module.register_buffer(spec.name(), tensor);
+            }
+        }
+    }
+
+    private ScalarType type(TensorSpec spec) {
+        return switch (spec.kind()) {
+            case WEIGHT -> dtype;
+            case NORM, STATISTIC -> ScalarType.Float;
+            case COUNTER -> ScalarType.Long;
+        };
+    }
+}
