@@ -112,6 +112,11 @@ final class ConsoleProgress implements ProgressListener {
         }
         long left = Math.round(seconds * (position.steps() - position.step()) / done);
         return String.format(
-                Locale.ROOT, "%.0f images/s  left %d:%02d:%02d", position.images() / seconds, left / 3600, left / 60 % 60, left % 60);
+                Locale.ROOT,
+                "%.0f images/s  left %d:%02d:%02d",
+                position.images() / seconds,
+                left / 3600,
+                left / 60 % 60,
+                left % 60);
     }
 }

@@ -49,8 +49,12 @@ final class DoctorCommand implements Callable<Integer> {
         String text = System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
                 + System.getProperty("os.arch") + ", " + Runtime.getRuntime().availableProcessors() + " processors";
         return text
-                + machine.memory("MemTotal").map(mib -> ", " + mib + " MiB of memory").orElse("")
-                + machine.memory("MemAvailable").map(mib -> ", " + mib + " MiB free").orElse("");
+                + machine.memory("MemTotal")
+                        .map(mib -> ", " + mib + " MiB of memory")
+                        .orElse("")
+                + machine.memory("MemAvailable")
+                        .map(mib -> ", " + mib + " MiB free")
+                        .orElse("");
     }
 
     /** LibTorch and the kernels; false where its native library does not load. */
@@ -59,8 +63,8 @@ final class DoctorCommand implements Callable<Integer> {
         try (Device device = Devices.parse("auto")) {
             row(
                     "LibTorch",
-                    version + ", " + natives() + ", " + torch.get_cpu_capability().getString() + ", "
-                            + torch.get_num_threads() + " threads");
+                    version + ", " + natives() + ", "
+                            + torch.get_cpu_capability().getString() + ", " + torch.get_num_threads() + " threads");
             row("device", Devices.describe(device));
             Kernels.Choice choice = Kernels.choose("auto", device);
             row("kernels", choice.kernels().name() + ": " + choice.reason());
@@ -95,7 +99,9 @@ final class DoctorCommand implements Callable<Integer> {
         devices.forEach(device -> row("", device));
         Map<CudaLibraries.Library, Optional<Path>> located = CudaLibraries.locate(CudaLibraries.loaderFolders());
         located.forEach((library, path) -> row(
-                "", String.format("%-19s %s", library.name(), path.map(Path::toString).orElse("missing"))));
+                "",
+                String.format(
+                        "%-19s %s", library.name(), path.map(Path::toString).orElse("missing"))));
         CudaLibraries.installCommand(located).ifPresent(command -> {
             row("", "This brings what is missing (or name its folders in KOFN_CUDA_LIBS):");
             row("", command);

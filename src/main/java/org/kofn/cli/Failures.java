@@ -112,7 +112,9 @@ final class Failures implements IExecutionExceptionHandler, IParameterExceptionH
         }
         String wrong = unmatched.getUnmatched().get(0);
         CommandLine.Model.CommandSpec spec = exception.getCommandLine().getCommandSpec();
-        var known = wrong.startsWith("-") ? spec.optionsMap().keySet() : spec.subcommands().keySet();
+        var known = wrong.startsWith("-")
+                ? spec.optionsMap().keySet()
+                : spec.subcommands().keySet();
         return Suggest.nearest(wrong.replaceFirst("=.*", ""), known)
                 .map(name -> "; did you mean '" + name + "'?")
                 .orElse("");

@@ -3,9 +3,9 @@ package org.kofn.cli;
 import java.util.concurrent.CountDownLatch;
 
 /**
- * SIGINT and SIGTERM as polite requests, while this object is open. On such a signal Java runs its shutdown hooks and then
- * ends the process with 128 plus the signal's number, which are kofn's exit codes for it (130, 143). So a hook that asks
- * the work to stop, and waits until the command has finished and said so, is all that is needed.
+ * SIGINT and SIGTERM as polite requests, while this object is open. On such a signal Java runs its shutdown hooks and
+ * then ends the process with 128 plus the signal's number, which are kofn's exit codes for it (130, 143). So a hook
+ * that asks the work to stop, and waits until the command has finished and said so, is all that is needed.
  */
 final class Interrupts implements AutoCloseable {
     private static final CountDownLatch FINISHED = new CountDownLatch(1);

@@ -21,7 +21,9 @@ final class JsonProgress implements ProgressListener {
 
     /** The last line: {@code {"event": "result", "run": …}} with everything that summary.json holds. */
     static String result(TrainingResult result) {
-        return event("result", result.summary()).put("run", result.out().toString()).toString();
+        return event("result", result.summary())
+                .put("run", result.out().toString())
+                .toString();
     }
 
     private static ObjectNode event(String name, Object content) {

@@ -8,12 +8,30 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** What Linux says about the machine: its processor, its memory, NVIDIA's driver. Empty answers where it says nothing. */
+/**
+ * What Linux says about the machine: its processor, its memory, NVIDIA's driver. Empty answers where it says nothing.
+ */
 final class Machine {
     /** Features of a CPU that sparse and quantised kernels care about, as {@code /proc/cpuinfo} spells them. */
     private static final Set<String> FEATURES = Set.of(
-            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_vbmi",
-            "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "sve", "bf16", "i8mm");
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512_vnni",
+            "avx512_bf16",
+            "avx512_vbmi",
+            "avx_vnni",
+            "amx_tile",
+            "amx_int8",
+            "amx_bf16",
+            "asimd",
+            "asimddp",
+            "sve",
+            "bf16",
+            "i8mm");
 
     private final Path proc;
 

@@ -114,8 +114,7 @@ public final class Main implements Runnable {
     public void run() {
         throw new ParameterException(
                 spec.commandLine(),
-                "a command is missing: "
-                        + String.join(", ", spec.subcommands().keySet()));
+                "a command is missing: " + String.join(", ", spec.subcommands().keySet()));
     }
 
     private static PrintStream utf8(FileDescriptor descriptor) {

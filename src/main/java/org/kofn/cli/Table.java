@@ -35,7 +35,10 @@ final class Table {
             int column = c;
             widths[c] = Math.max(
                     heads.get(c).length(),
-                    rows.stream().mapToInt(row -> row.get(column).length()).max().orElse(0));
+                    rows.stream()
+                            .mapToInt(row -> row.get(column).length())
+                            .max()
+                            .orElse(0));
             right[c] = !rows.isEmpty() && rows.stream().allMatch(row -> isNumber(row.get(column)));
         }
         List<List<String>> all = new ArrayList<>();

@@ -104,8 +104,8 @@ final class TrainCommand implements Callable<Integer> {
         StopRequest stop = new StopRequest();
         Path file = Files.isDirectory(recipe) ? RunFolder.open(recipe).recipe() : recipe;
         Recipe resolved = RecipeReader.read(file, allOverrides(), epochsScale);
-        TrainRequest request = new TrainRequest(
-                resolved, runFolder(), existing.resume, existing.force, kernels, progress(), stop);
+        TrainRequest request =
+                new TrainRequest(resolved, runFolder(), existing.resume, existing.force, kernels, progress(), stop);
         try (Interrupts interrupts = new Interrupts(() -> stop.request(ExitCode.INTERRUPTED))) {
             report(Trainer.run(request));
         }

@@ -68,7 +68,8 @@ class DoctorTest {
         Files.createFile(one.resolve("libnccl.so.2"));
         Files.createFile(one.resolve("libcublas.so.13"));
         Files.createFile(one.resolve("libcublasLt.so.13"));
-        assertThat(CudaLibraries.installCommand(CudaLibraries.locate(List.of(one, two)))).isEmpty();
+        assertThat(CudaLibraries.installCommand(CudaLibraries.locate(List.of(one, two))))
+                .isEmpty();
     }
 
     private static Optional<Path> path(Map<Library, Optional<Path>> located, String name) {

@@ -33,14 +33,14 @@ class FailuresTest {
         }
         Failures.Failure failure = Failures.explain(error);
         assertThat(failure.code()).isEqualTo(ExitCode.INTERNAL);
-        assertThat(failure.line())
-                .isEqualTo("LibTorch: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)");
+        assertThat(failure.line()).isEqualTo("LibTorch: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)");
     }
 
     @Test
     void deviceMemoryThatRunsOutHasAWayOut() {
         RuntimeException error = new RuntimeException("CUDA out of memory. Tried to allocate 2.00 GiB.\nframe #0");
-        error.setStackTrace(new StackTraceElement[] {new StackTraceElement("org.bytedeco.pytorch.Tensor", "mm", null, -2)});
+        error.setStackTrace(
+                new StackTraceElement[] {new StackTraceElement("org.bytedeco.pytorch.Tensor", "mm", null, -2)});
         assertExplained(
                 error,
                 ExitCode.DEVICE,

@@ -21,8 +21,22 @@ import org.junit.jupiter.api.io.TempDir;
 @EnabledOnOs(OS.LINUX)
 class LauncherTest {
     private static final List<String> TOOLS = List.of(
-            "bash", "sed", "head", "find", "readlink", "dirname", "cut", "sort", "cat", "mkdir", "grep", "awk", "ls", "tr",
-            "flock", "touch");
+            "bash",
+            "sed",
+            "head",
+            "find",
+            "readlink",
+            "dirname",
+            "cut",
+            "sort",
+            "cat",
+            "mkdir",
+            "grep",
+            "awk",
+            "ls",
+            "tr",
+            "flock",
+            "touch");
 
     @TempDir
     Path dir;
@@ -77,7 +91,9 @@ class LauncherTest {
         String building = "building kofn (the first time fetches LibTorch and takes some minutes) …\n";
         Result first = run("train", "a recipe.yaml");
         assertThat(first.code()).isZero();
-        assertThat(first.text()).startsWith(building + "ran: -Xmx2g ").endsWith("org.kofn.cli.Main train a recipe.yaml\n");
+        assertThat(first.text())
+                .startsWith(building + "ran: -Xmx2g ")
+                .endsWith("org.kofn.cli.Main train a recipe.yaml\n");
         assertThat(run("doctor").text()).startsWith("ran: ");
         Files.setLastModifiedTime(
                 project.resolve("pom.xml"), FileTime.from(Instant.now().plusSeconds(5)));
@@ -117,7 +133,8 @@ class LauncherTest {
         Map<String, String> environment = Map.of("KOFN_TORCH_JARS", "/opt/a.jar:/opt/b.jar");
         Result missing = run(project.resolve("kofn"), environment, "doctor");
         assertThat(missing.code()).isEqualTo(4);
-        assertThat(missing.text()).contains(project.resolve("target/kofn.jar") + " is missing; build it where Maven is");
+        assertThat(missing.text())
+                .contains(project.resolve("target/kofn.jar") + " is missing; build it where Maven is");
         Files.createDirectories(project.resolve("target"));
         Files.createFile(project.resolve("target/kofn.jar"));
         assertThat(run(project.resolve("kofn"), environment, "doctor").text())
@@ -138,7 +155,8 @@ class LauncherTest {
         for (int i = 0; i < needed.size() - 1; i++) {
             Files.createFile((i % 2 == 0 ? one : two).resolve(needed.get(i).name()));
         }
-        boolean elsewhere = CudaLibraries.locate(CudaLibraries.loaderFolders()).get(last).isPresent();
+        boolean elsewhere =
+                CudaLibraries.locate(CudaLibraries.loaderFolders()).get(last).isPresent();
         Map<String, String> environment =
                 Map.of("KOFN_GPU", "1", "KOFN_CUDA_LIBS", one + ":" + two, "KOFN_DATA", dir.toString());
         String without = run(project.resolve("kofn"), environment, "doctor").text();
@@ -146,9 +164,7 @@ class LauncherTest {
         assertThat(without.contains("extension=-gpu")).isEqualTo(elsewhere);
         Files.createFile(two.resolve(last.name()));
         String with = run(project.resolve("kofn"), environment, "doctor").text();
-        assertThat(with)
-                .contains("ran: " + one + ":" + two)
-                .contains("-Dorg.bytedeco.javacpp.platform.extension=-gpu");
+        assertThat(with).contains("ran: " + one + ":" + two).contains("-Dorg.bytedeco.javacpp.platform.extension=-gpu");
         environment = Map.of("KOFN_GPU", "0", "KOFN_CUDA_LIBS", one + ":" + two);
         assertThat(run(project.resolve("kofn"), environment, "doctor").text())
                 .doesNotContain("extension=-gpu")

@@ -26,7 +26,9 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"train", "eval", "inspect", "verify", "data", "data list", "data fetch", "data import", "doctor"})
+    @ValueSource(
+            strings = {"train", "eval", "inspect", "verify", "data", "data list", "data fetch", "data import", "doctor"
+            })
     void everyCommandHasAHelpWithExamplesAndExitCodes(String command) {
         String[] args = (command + " --help").split(" ");
         Cli help = Cli.run(args);
@@ -84,7 +86,8 @@ class MainTest {
     @Test
     void missingFilesAreExitCode3(@TempDir Path dir) {
         Path recipe = dir.resolve("no.yaml");
-        Cli train = Cli.run("train", recipe.toString(), "--out", dir.resolve("run").toString());
+        Cli train =
+                Cli.run("train", recipe.toString(), "--out", dir.resolve("run").toString());
         assertThat(train.code()).isEqualTo(3);
         assertThat(train.err())
                 .isEqualTo("kofn: " + recipe + ": no such recipe; the ones that come with kofn lie in configs/"
@@ -93,7 +96,9 @@ class MainTest {
         for (String command : new String[] {"eval", "inspect", "verify"}) {
             Cli missing = Cli.run(command, dir.resolve("gone").toString());
             assertThat(missing.code()).isEqualTo(3);
-            assertThat(missing.err()).startsWith("kofn: " + dir.resolve("gone") + ": no such run folder").hasLineCount(1);
+            assertThat(missing.err())
+                    .startsWith("kofn: " + dir.resolve("gone") + ": no such run folder")
+                    .hasLineCount(1);
         }
     }
 

@@ -16,15 +16,25 @@ import org.kofn.train.ProgressListener.Position;
 
 class ProgressTest {
     private static final EpochMetrics EPOCH = new EpochMetrics(
-            2, "prune", 200, 0.5, 0.875, 0.6, 0.8125, 1e-3, 0.05, 4.0, 0.1,
+            2,
+            "prune",
+            200,
+            0.5,
+            0.875,
+            0.6,
+            0.8125,
+            1e-3,
+            0.05,
+            4.0,
+            0.1,
             List.of(new EpochMetrics.LayerMetrics("conv2", 4, 16, 0.25, 0.5, 0.25, 0.125)));
 
     @Test
     void offATerminalThereIsALineAnEpochWithPaceAndTimeLeft() {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         AtomicLong clock = new AtomicLong();
-        ConsoleProgress progress = new ConsoleProgress(
-                new PrintStream(bytes, true, StandardCharsets.UTF_8), false, clock::get);
+        ConsoleProgress progress =
+                new ConsoleProgress(new PrintStream(bytes, true, StandardCharsets.UTF_8), false, clock::get);
         progress.message("digits-cnn on digits");
         // Resumed at step 100: the pace counts what this process did.
         progress.started(new Position(100, 1000, 2, 10, "prune", 0, 0, 0));
