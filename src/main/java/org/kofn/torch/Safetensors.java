@@ -156,8 +156,9 @@ public final class Safetensors implements AutoCloseable {
 
     /** Up to {@link #PIECE} bytes of a contiguous CPU tensor's own memory. */
     private static ByteBuffer memory(Tensor tensor, long from) {
-        long to = Math.min(tensor.nbytes(), from + PIECE);
-        return new BytePointer(tensor.data_ptr()).capacity(to).position(from).asByteBuffer();
+        // The address moves, not the position: a buffer's position and limit are cut off at 2 GiB.
+        BytePointer start = new BytePointer(tensor.data_ptr()).getPointer(from);
+        return start.capacity(Math.min(PIECE, tensor.nbytes() - from)).asByteBuffer();
     }
 
     private static void requireBooleans(Path file, Entry entry, ByteBuffer bytes) {
