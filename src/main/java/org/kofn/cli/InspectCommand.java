@@ -33,8 +33,8 @@ import picocli.CommandLine.Spec;
         name = "inspect",
         description = {
             "Shows, a row a layer, what a run kept and what that saves.",
-            "MACs are those of one image, bytes those in model.safetensors. Confidence says how sure a layer's masks are,"
-                    + " diversity how different those of its groups; both lie between 0 and 1."
+            "MACs are those of one image, bytes those in model.safetensors. Confidence says how sure a layer's"
+                    + " masks are, diversity how different those of its groups; both lie between 0 and 1."
         },
         footer = {"%nExamples:", "  kofn inspect runs/quickstart", "  kofn inspect runs/quickstart --json"})
 final class InspectCommand implements Callable<Integer> {

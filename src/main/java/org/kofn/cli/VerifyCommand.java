@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
         name = "verify",
         description = {
             "Proves, from the files of a run alone, that they are what they claim to be.",
-            "Exactly k of n candidates are kept in every group, every saved form holds the same weights and computes the"
-                    + " same, and the summary is true."
+            "Exactly k of n candidates are kept in every group, every saved form holds the same weights and"
+                    + " computes the same, and the summary is true."
         },
         footer = {"%nExamples:", "  kofn verify runs/quickstart", "  kofn verify runs/quickstart --json"})
 final class VerifyCommand implements Callable<Integer> {

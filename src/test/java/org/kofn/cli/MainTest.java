@@ -55,9 +55,10 @@ class MainTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "trian x.yaml           | kofn: Unmatched arguments from index 0: 'trian', 'x.yaml'; did you mean 'train'?"
-                        + " (see kofn --help)",
-                "train x.yaml --sed 7   | kofn: Unknown options: '--sed', '7'; did you mean '--seed'? (see kofn train --help)",
+                "trian x.yaml           | kofn: Unmatched arguments from index 0: 'trian', 'x.yaml'; did you mean"
+                        + " 'train'? (see kofn --help)",
+                "train x.yaml --sed 7   | kofn: Unknown options: '--sed', '7'; did you mean '--seed'?"
+                        + " (see kofn train --help)",
                 "train                  | kofn: Missing required parameter: 'RECIPE' (see kofn train --help)",
                 "train x --seed seven   | kofn: Invalid value for option '--seed': 'seven' is not a long"
                         + " (see kofn train --help)",
