@@ -13,9 +13,7 @@ import org.kofn.torch.Tensors;
 final class Bits {
     private Bits() {}
 
-    /**
-     * What tells two tensors apart, in words; null when type, shape and every bit agree. Devices may differ.
-     */
+    /** What tells two tensors apart, in words; null when type, shape and every bit agree. Devices may differ. */
     static String difference(Tensor one, Tensor other) {
         ScalarType type = one.scalar_type().intern();
         if (type != other.scalar_type().intern()) {

@@ -9,8 +9,8 @@ import org.kofn.mask.MaskLayout;
 
 /**
  * What a compact file says about one pruned parameter. Names and meanings are those of {@code docs/format.md}. All but
- * {@code parameter}, {@code granularity}, {@code shape}, {@code n}, {@code k}, {@code share} and {@code encoding} follows
- * from these and stands there for the reader's ease; {@link #layout} checks that it does follow.
+ * {@code parameter}, {@code granularity}, {@code shape}, {@code n}, {@code k}, {@code share} and {@code encoding}
+ * follows from these and stands there for the reader's ease; {@link #layout} checks that it does follow.
  *
  * @param values the tensor [G, k, E] with the kept weights; the parameter itself when k = n
  * @param mask the tensor with the packed mask; null when k = n
@@ -113,7 +113,8 @@ record CompactEntry(
             weights = 0;
         }
         if (weights == 0 || groups < 1 || n < 1 || groups > MOST_CANDIDATES / n) {
-            throw bad(where, "shape " + Arrays.toString(shape) + " with " + groups + " groups of " + n + " is no weight");
+            throw bad(
+                    where, "shape " + Arrays.toString(shape) + " with " + groups + " groups of " + n + " is no weight");
         }
     }
 

@@ -26,12 +26,12 @@ import org.kofn.torch.Tensors;
 import org.kofn.torch.TorchError;
 
 /**
- * {@code model.safetensors}: of a pruned tensor only the kept weights, [G, k, E] with candidates ascending, and the mask
- * in the smaller of two codes ({@link MaskCode}); everything else plain. The dense tensors come back bit for bit, the
- * dropped weights as +0.0. {@code docs/format.md} is the specification.
+ * {@code model.safetensors}: of a pruned tensor only the kept weights, [G, k, E] with candidates ascending, and the
+ * mask in the smaller of two codes ({@link MaskCode}); everything else plain. The dense tensors come back bit for bit,
+ * the dropped weights as +0.0. {@code docs/format.md} is the specification.
  *
- * <p>A weight is gathered and scattered through the same view and permutation of axes as its mask
- * ({@link MaskLayout}), so "candidate j of group g" means the same in training and in the file.
+ * <p>A weight is gathered and scattered through the same view and permutation of axes as its mask ({@link MaskLayout}),
+ * so "candidate j of group g" means the same in training and in the file.
  */
 public final class CompactFile {
     /** The version of the layout that this class writes and reads. */
@@ -52,7 +52,10 @@ public final class CompactFile {
     /** The metadata: the names of all dense tensors in the module's order, and the pruned ones among them. */
     private record Header(int version, List<String> tensors, List<CompactEntry> pruned) {}
 
-    /** What {@link CompactModel#network} needs to build the network again: {@code model}, {@code input}, {@code classes}. */
+    /**
+     * What {@link CompactModel#network} needs to build the network again: {@code model}, {@code input},
+     * {@code classes}.
+     */
     public static Map<String, String> about(Network network) {
         Map<String, String> about = new LinkedHashMap<>();
         about.put(CompactModel.MODEL, network.name());
@@ -258,7 +261,9 @@ public final class CompactFile {
         }
         plain.forEach(name -> claim(file, unclaimed, name));
         if (!unclaimed.isEmpty()) {
-            throw KofnException.file("%s: tensor %s: not in the metadata's list", file, unclaimed.iterator().next());
+            throw KofnException.file(
+                    "%s: tensor %s: not in the metadata's list",
+                    file, unclaimed.iterator().next());
         }
         return entries;
     }

@@ -13,8 +13,8 @@ import org.kofn.nn.Shape;
 import org.kofn.nn.Zoo;
 
 /**
- * A compact file, unfolded: every parameter and buffer dense again, and the masks. The tensors are on the CPU, belong to
- * this object and not to a {@code PointerScope} of the caller; {@link #close} frees them.
+ * A compact file, unfolded: every parameter and buffer dense again, and the masks. The tensors are on the CPU, belong
+ * to this object and not to a {@code PointerScope} of the caller; {@link #close} frees them.
  */
 public final class CompactModel implements AutoCloseable {
     static final String MODEL = "model";

@@ -30,8 +30,7 @@ final class Findings {
 
     /** Notes a check: failed with {@code wrong}, or, when that is null, passed with {@code detail}. */
     void claim(String name, String wrong, String detail) {
-        checks.add(
-                wrong == null ? new Check(name, Outcome.PASSED, detail) : new Check(name, Outcome.FAILED, wrong));
+        checks.add(wrong == null ? new Check(name, Outcome.PASSED, detail) : new Check(name, Outcome.FAILED, wrong));
     }
 
     /** Notes that a check could not be made. */

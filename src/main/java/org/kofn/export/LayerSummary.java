@@ -4,8 +4,8 @@ package org.kofn.export;
  * A layer's row in {@code summary.json}.
  *
  * @param name the layer, such as {@code conv2}; its weight is {@code conv2.weight}
- * @param granularity what a candidate is: {@code weight}, {@code kernel}, {@code filter}, {@code n:m}; {@code dense} for
- *     a layer that is not pruned
+ * @param granularity what a candidate is: {@code weight}, {@code kernel}, {@code filter}, {@code n:m}; {@code dense}
+ *     for a layer that is not pruned
  * @param groups G
  * @param n candidates in a group
  * @param k kept candidates in a group

@@ -65,18 +65,25 @@ record LogitsCheck(Recipe recipe, Provenance provenance, Summary summary, Device
 
     private Tensor randomImages(Network network) {
         Random random = new Random(1);
-        float[] pixels = new float[Math.toIntExact(RANDOM_IMAGES * network.input().size())];
+        float[] pixels =
+                new float[Math.toIntExact(RANDOM_IMAGES * network.input().size())];
         for (int i = 0; i < pixels.length; i++) {
             pixels[i] = (float) random.nextGaussian();
         }
-        long[] shape = {RANDOM_IMAGES, network.input().channels(), network.input().height(), network.input().width()};
+        long[] shape = {
+            RANDOM_IMAGES,
+            network.input().channels(),
+            network.input().height(),
+            network.input().width()
+        };
         return Tensors.of(pixels, shape).to(device, ScalarType.Float);
     }
 
     private void checkTestSet(ScriptModule rebuilt, ScriptModule module) {
         Dataset data;
         try {
-            Path dir = recipe.data().dir() == null ? null : Path.of(recipe.data().dir());
+            Path dir =
+                    recipe.data().dir() == null ? null : Path.of(recipe.data().dir());
             data = DataCatalog.load(recipe.data().name(), dir, Part.TEST);
         } catch (KofnException e) {
             findings.skip("same logits on the test set", e.getMessage());
@@ -106,7 +113,8 @@ record LogitsCheck(Recipe recipe, Provenance provenance, Summary summary, Device
         if (difference.isEmpty()) {
             boolean same = here.sha256().equals(summary.testLogitsSha256());
             boolean sameAccuracy = here.accuracy() == summary.testAccuracy();
-            findings.claim("the trainer's logits", same && sameAccuracy ? null : "other bits: " + accuracy, "same SHA-256");
+            findings.claim(
+                    "the trainer's logits", same && sameAccuracy ? null : "other bits: " + accuracy, "same SHA-256");
         } else {
             double near = Math.max(2.0 / data.size(), recipe.precision() == Precision.BF16 ? 0.005 : 0.001);
             boolean close = Math.abs(here.accuracy() - summary.testAccuracy()) <= near

@@ -8,8 +8,8 @@ import java.util.Arrays;
  * density alone (at n = 784 indices win below 79 of 784), so a file chooses for each tensor. {@link #NONE} is k = n.
  *
  * <p>Both are one stream of bits over all groups, without padding between them. Bit i of the stream is bit i mod 8
- * (counted from the least significant) of byte ⌊i / 8⌋; an index is written least significant bit first; what is left of
- * the last byte is 0. Group g therefore starts at bit g·n or g·k·⌈log₂ n⌉.
+ * (counted from the least significant) of byte ⌊i / 8⌋; an index is written least significant bit first; what is left
+ * of the last byte is 0. Group g therefore starts at bit g·n or g·k·⌈log₂ n⌉.
  */
 public enum MaskCode {
     /** Everything is kept, nothing is stored. */

@@ -13,7 +13,10 @@ record SummaryCheck(Summary summary, CompactModel compact, Map<String, Tensor> p
         long total = parameters.values().stream().mapToLong(Tensor::numel).sum();
         long kept = total;
         for (PrunedTensor layer : compact.pruned()) {
-            kept -= layer.layout().groups() * layer.layout().candidates() * layer.layout().elements() - layer.kept();
+            kept -= layer.layout().groups()
+                            * layer.layout().candidates()
+                            * layer.layout().elements()
+                    - layer.kept();
         }
         String counts = kept + " of " + total;
         String said = summary.parametersKept() + " of " + summary.parametersTotal();
@@ -21,7 +24,8 @@ record SummaryCheck(Summary summary, CompactModel compact, Map<String, Tensor> p
                 "the summary's parameters",
                 counts.equals(said) ? null : "it says " + said + " kept, the files " + counts,
                 counts + " kept");
-        long dense = compact.tensors().values().stream().mapToLong(Tensor::nbytes).sum();
+        long dense =
+                compact.tensors().values().stream().mapToLong(Tensor::nbytes).sum();
         String bytes = compactBytes + " of " + dense;
         String saidBytes = summary.bytesCompact() + " of " + summary.bytesDense();
         findings.claim(
@@ -47,7 +51,8 @@ record SummaryCheck(Summary summary, CompactModel compact, Map<String, Tensor> p
                     layer.layout().candidates(),
                     layer.k(),
                     layer.layout().share());
-            String said = row == null ? "nothing" : text(row.granularity(), row.groups(), row.n(), row.k(), row.share());
+            String said =
+                    row == null ? "nothing" : text(row.granularity(), row.groups(), row.n(), row.k(), row.share());
             if (!said.equals(file)) {
                 return layer.parameter() + ": it says " + said + ", the file " + file;
             }

@@ -20,9 +20,9 @@ import org.kofn.nn.ScriptModule;
 import org.kofn.torch.Tensors;
 
 /**
- * What a module says about a data set. Trainer, {@code eval} and {@code verify} all ask here, in the data set's order and
- * in batches of one fixed size, because the rounding of a library's kernels may depend on the batch: only so can they
- * agree bit for bit.
+ * What a module says about a data set. Trainer, {@code eval} and {@code verify} all ask here, in the data set's order
+ * and in batches of one fixed size, because the rounding of a library's kernels may depend on the batch: only so can
+ * they agree bit for bit.
  *
  * @param logits float32 [N, classes] on the CPU; outlives any {@code PointerScope}
  * @param accuracy fraction of samples whose largest logit is their label's
@@ -55,7 +55,8 @@ public record TestLogits(Tensor logits, double accuracy, double loss) implements
             Tensor right = logits.argmax(new LongOptional(1), false).eq(labels);
             double accuracy = right.sum().item_long() / (double) Math.max(1, labels.numel());
             Tensor likelihood = logits.to(ScalarType.Double).log_softmax(1).gather(1, labels.unsqueeze(1));
-            return new TestLogits(Tensors.keep(logits), accuracy, -likelihood.mean().item_double());
+            return new TestLogits(
+                    Tensors.keep(logits), accuracy, -likelihood.mean().item_double());
         } finally {
             parts.forEach(Tensor::close);
         }

@@ -23,9 +23,9 @@ import org.kofn.recipe.RecipeReader;
 import org.kofn.torch.Tensors;
 
 /**
- * Proves that what a run left behind is what it claims to be, from the files alone: the compact file keeps exactly k of n
- * in every group, as the recipe asked; the TorchScript file has the same weights, bit for bit, and computes the same; both
- * give the logits on the test set that the trainer saw; and the summary's numbers are theirs.
+ * Proves that what a run left behind is what it claims to be, from the files alone: the compact file keeps exactly k of
+ * n in every group, as the recipe asked; the TorchScript file has the same weights, bit for bit, and computes the same;
+ * both give the logits on the test set that the trainer saw; and the summary's numbers are theirs.
  *
  * <p>A claim that does not hold is a failed check, not an exception, so that one report shows them all. Only a folder
  * that lacks a file is an error.
@@ -151,7 +151,10 @@ public final class Verifier {
             wrong = wrong == null ? here : wrong;
             groups += layer.layout().groups();
         }
-        findings.claim("exactly k of n", wrong, groups + " groups in " + compact.pruned().size() + " layers");
+        findings.claim(
+                "exactly k of n",
+                wrong,
+                groups + " groups in " + compact.pruned().size() + " layers");
     }
 
     /** What is wrong with one layer, or null; adds its row to the report. */
@@ -169,7 +172,9 @@ public final class Verifier {
             Tensor kept = layout.spread(layer.mask());
             long outside = used.logical_and(kept.logical_not()).count_nonzero().item_long();
             rows.add(row(layer, weight, layer.kept() - (used.count_nonzero().item_long() - outside)));
-            return outside == 0 ? null : layer.parameter() + ": " + outside + " weights of model.pt lie outside the mask";
+            return outside == 0
+                    ? null
+                    : layer.parameter() + ": " + outside + " weights of model.pt lie outside the mask";
         }
     }
 

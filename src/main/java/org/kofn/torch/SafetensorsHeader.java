@@ -109,8 +109,10 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
     static SafetensorsHeader parse(Path file, byte[] json, long dataBytes) {
         JsonNode root;
         try {
-            String text =
-                    StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(json)).toString();
+            String text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(json))
+                    .toString();
             root = JSON.readTree(text);
         } catch (CharacterCodingException e) {
             throw KofnException.file(e, "%s: damaged safetensors header: not UTF-8", file);
@@ -219,7 +221,11 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
             if (entry.begin != at) {
                 throw KofnException.file(
                         "%s: tensor %s: its data %s at byte %d, where byte %d is due",
-                        file, entry.name, entry.begin < at ? "overlap another tensor's" : "leave a gap", entry.begin, at);
+                        file,
+                        entry.name,
+                        entry.begin < at ? "overlap another tensor's" : "leave a gap",
+                        entry.begin,
+                        at);
             }
             at = entry.end;
             if (at > dataBytes) {

@@ -115,7 +115,8 @@ class CompactFileProperties {
                 CompactModel model = CompactFile.read(file)) {
             for (PrunedTensor layer : model.pruned()) {
                 assertThat(layer.wrongGroup()).isEqualTo(-1);
-                assertThat(Tensors.shape(model.tensors().get(layer.parameter()))).isEqualTo(layer.layout().shape());
+                assertThat(Tensors.shape(model.tensors().get(layer.parameter())))
+                        .isEqualTo(layer.layout().shape());
             }
         } catch (KofnException e) {
             assertThat(e.exitCode()).isEqualTo(ExitCode.FILE);

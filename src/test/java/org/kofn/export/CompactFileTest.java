@@ -58,8 +58,9 @@ class CompactFileTest {
         assertThat(back.tensors().keySet()).containsExactlyElementsOf(tensors.keySet());
         tensors.forEach((name, tensor) ->
                 assertThat(Tensors.bytes(back.tensors().get(name))).as(name).isEqualTo(Tensors.bytes(tensor)));
-        assertThat(back.pruned()).extracting(PrunedTensor::parameter).isEqualTo(
-                pruned.stream().map(PrunedTensor::parameter).toList());
+        assertThat(back.pruned())
+                .extracting(PrunedTensor::parameter)
+                .isEqualTo(pruned.stream().map(PrunedTensor::parameter).toList());
         assertThat(back.extra()).isEqualTo(Map.of("model", "x", "input", "3x1x1"));
         back.close();
     }
@@ -69,7 +70,8 @@ class CompactFileTest {
         Map<String, Tensor> tensors = Models.example(pruned, ScalarType.Float, 5);
         CompactFile.write(file, tensors, pruned, "", Map.of());
         try (Safetensors stored = Safetensors.read(file)) {
-            assertThat(Tensors.shape(stored.tensors().get("conv1.weight.values"))).containsExactly(4, 1, 9);
+            assertThat(Tensors.shape(stored.tensors().get("conv1.weight.values")))
+                    .containsExactly(4, 1, 9);
             assertThat(Tensors.shape(stored.tensors().get("fc1.weight.values"))).containsExactly(2, 3, 2);
             // 2 groups · 3 indices · 6 bits = 36 bits; a bitmap would take 80.
             assertThat(Tensors.shape(stored.tensors().get("fc1.weight.mask"))).containsExactly(5);
@@ -77,7 +79,9 @@ class CompactFileTest {
             assertThat(stored.tensors()).containsKey("fc3.weight").doesNotContainKey("fc3.weight.mask");
             long at = 0;
             for (Map.Entry<String, Tensor> entry : stored.tensors().entrySet()) {
-                assertThat(at % entry.getValue().element_size()).as(entry.getKey()).isZero();
+                assertThat(at % entry.getValue().element_size())
+                        .as(entry.getKey())
+                        .isZero();
                 at += entry.getValue().nbytes();
             }
         }
@@ -88,7 +92,8 @@ class CompactFileTest {
         MaskLayout layout = MaskLayout.of("a", Granularity.WEIGHT, new long[] {1, 3}, 0, 1);
         PrunedTensor layer =
                 new PrunedTensor("a", layout, 1, Tensors.ofBytes(new byte[] {0, 1, 0}, ScalarType.Bool, 1, 3));
-        CompactFile.write(file, Map.of("a", Tensors.of(new float[] {-0f, -0f, 0f}, 1, 3)), List.of(layer), "", Map.of());
+        CompactFile.write(
+                file, Map.of("a", Tensors.of(new float[] {-0f, -0f, 0f}, 1, 3)), List.of(layer), "", Map.of());
         try (CompactModel back = CompactFile.read(file)) {
             float[] dense = Tensors.floats(back.tensors().get("a"));
             assertThat(Float.floatToRawIntBits(dense[0])).isZero();
@@ -101,10 +106,12 @@ class CompactFileTest {
     void theWriterRefusesWhatIsNotExactlyKOfN() {
         MaskLayout layout = MaskLayout.of("a", Granularity.WEIGHT, new long[] {1, 3}, 0, 1);
         Tensor ones = Tensors.of(new float[] {1, 1, 1}, 1, 3);
-        PrunedTensor two = new PrunedTensor("a", layout, 1, Tensors.ofBytes(new byte[] {0, 1, 1}, ScalarType.Bool, 1, 3));
+        PrunedTensor two =
+                new PrunedTensor("a", layout, 1, Tensors.ofBytes(new byte[] {0, 1, 1}, ScalarType.Bool, 1, 3));
         assertThatThrownBy(() -> CompactFile.write(file, Map.of("a", ones), List.of(two), "", Map.of()))
                 .hasMessage("a: group 0 does not keep exactly 1");
-        PrunedTensor one = new PrunedTensor("a", layout, 1, Tensors.ofBytes(new byte[] {0, 1, 0}, ScalarType.Bool, 1, 3));
+        PrunedTensor one =
+                new PrunedTensor("a", layout, 1, Tensors.ofBytes(new byte[] {0, 1, 0}, ScalarType.Bool, 1, 3));
         assertThatThrownBy(() -> CompactFile.write(file, Map.of("a", ones), List.of(one), "", Map.of()))
                 .hasMessage("a: a dropped weight is not zero");
         assertThat(dir).isEmptyDirectory();
@@ -175,7 +182,8 @@ class CompactFileTest {
         long start = System.nanoTime();
         CompactFile.write(file, Map.of("big", weight), List.of(layer), "", Map.of());
         try (CompactModel back = CompactFile.read(file)) {
-            assertThat(back.tensors().get("big").view(ScalarType.Int).equal(weight.view(ScalarType.Int))).isTrue();
+            assertThat(back.tensors().get("big").view(ScalarType.Int).equal(weight.view(ScalarType.Int)))
+                    .isTrue();
         }
         assertThat((System.nanoTime() - start) / 1e9).isLessThan(5);
     }

@@ -56,14 +56,17 @@ class FormatDocTest {
         String hex = Arrays.stream(block(doc, "text", "<!-- data -->").split("\n"))
                 .map(line -> line.replaceFirst("\\s*#.*", ""))
                 .collect(Collectors.joining(" "));
-        assertThat(HexFormat.ofDelimiter(" ").formatHex(data)).isEqualTo(hex.trim().replaceAll("\\s+", " "));
+        assertThat(HexFormat.ofDelimiter(" ").formatHex(data))
+                .isEqualTo(hex.trim().replaceAll("\\s+", " "));
         ObjectMapper json = new ObjectMapper();
         ObjectNode root = (ObjectNode) json.readTree(header);
         ObjectNode metadata = (ObjectNode) root.get("__metadata__");
         String kofn = metadata.get("kofn").textValue();
         metadata.put("kofn", "…");
-        assertThat(root.toString()).isEqualTo(json.readTree(block(doc, "json", "<!-- header -->")).toString());
-        assertThat(kofn).isEqualTo(json.readTree(block(doc, "json", "<!-- kofn -->")).toString());
+        assertThat(root.toString())
+                .isEqualTo(json.readTree(block(doc, "json", "<!-- header -->")).toString());
+        assertThat(kofn)
+                .isEqualTo(json.readTree(block(doc, "json", "<!-- kofn -->")).toString());
         assertThat(doc).contains("header of " + header.length + " bytes");
     }
 

@@ -67,7 +67,14 @@ final class Models {
         add(tensors, pruned, "conv2.weight", layout(Granularity.FILTER, 1, 6, 4, 1, 1), 2, type, random);
         tensors.put("bn.num_batches_tracked", Tensors.of(new long[] {42}));
         add(tensors, pruned, "fc1.weight", layout(Granularity.WEIGHT, 2, 4, 40), 3, type, random);
-        add(tensors, pruned, "fc2.weight", MaskLayout.of("fc2", Granularity.N_M, new long[] {3, 8}, 4, 1), 2, type, random);
+        add(
+                tensors,
+                pruned,
+                "fc2.weight",
+                MaskLayout.of("fc2", Granularity.N_M, new long[] {3, 8}, 4, 1),
+                2,
+                type,
+                random);
         add(tensors, pruned, "fc3.weight", layout(Granularity.WEIGHT, 1, 2, 5), 5, type, random);
         return tensors;
     }

@@ -71,11 +71,19 @@ final class Run {
                 pruned.add(layer);
                 Tensor weight = module.parameters().get(name);
                 Tensor off = plan.layout().spread(layer.mask()).logical_not();
-                weight.view(plan.layout().view()).masked_fill_(off, Tensors.of(new float[1]).to(type));
+                weight.view(plan.layout().view())
+                        .masked_fill_(off, Tensors.of(new float[1]).to(type));
                 dropped += weight.numel() - layer.kept();
                 layers.add(new LayerSummary(
-                        plan.weight().layer(), plan.layout().granularity().label(), plan.layout().groups(),
-                        plan.layout().candidates(), plan.goalK(), plan.layout().share(), 32, 0.5, 0.5));
+                        plan.weight().layer(),
+                        plan.layout().granularity().label(),
+                        plan.layout().groups(),
+                        plan.layout().candidates(),
+                        plan.goalK(),
+                        plan.layout().share(),
+                        32,
+                        0.5,
+                        0.5));
             }
             Map<String, Tensor> tensors = new LinkedHashMap<>(module.parameters());
             tensors.putAll(module.buffers());
@@ -85,11 +93,26 @@ final class Run {
             Map<String, String> data = Map.of("test", test.checksum());
             Provenance.of(CPU, precision, 1, data, Instant.EPOCH, Instant.EPOCH).write(run.provenance());
             try (TestLogits logits = TestLogits.of(module, test, CPU)) {
-                long total = module.parameters().values().stream().mapToLong(Tensor::numel).sum();
+                long total = module.parameters().values().stream()
+                        .mapToLong(Tensor::numel)
+                        .sum();
                 long bytes = tensors.values().stream().mapToLong(Tensor::nbytes).sum();
                 new Summary(
-                        "digits-cnn", "digits", "dpp", logits.accuracy(), null, logits.loss(), logits.sha256(), total,
-                        total - dropped, 1, 1, bytes, run.modelSafetensors().toFile().length(), 1, layers)
+                                "digits-cnn",
+                                "digits",
+                                "dpp",
+                                logits.accuracy(),
+                                null,
+                                logits.loss(),
+                                logits.sha256(),
+                                total,
+                                total - dropped,
+                                1,
+                                1,
+                                bytes,
+                                run.modelSafetensors().toFile().length(),
+                                1,
+                                layers)
                         .write(run.summary());
             }
         }

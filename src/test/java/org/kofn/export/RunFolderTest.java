@@ -23,7 +23,20 @@ class RunFolderTest {
     Path dir;
 
     private static final Summary SUMMARY = new Summary(
-            "lenet-5", "mnist", "dpp", 0.9932, null, 0.021, "ab12", 431080, 10777, 2293000, 183000, 1724320, 60000, 12.5,
+            "lenet-5",
+            "mnist",
+            "dpp",
+            0.9932,
+            null,
+            0.021,
+            "ab12",
+            431080,
+            10777,
+            2293000,
+            183000,
+            1724320,
+            60000,
+            12.5,
             List.of(
                     new LayerSummary("conv1", "dense", 1, 20, 20, 1, 32, null, null),
                     new LayerSummary("conv2", "kernel", 50, 20, 5, 1, 32, 0.9, 0.4)));
@@ -33,12 +46,27 @@ class RunFolderTest {
         Path file = dir.resolve("summary.json");
         SUMMARY.write(file);
         JsonNode json = new ObjectMapper().readTree(file.toFile());
-        assertThat(json.fieldNames()).toIterable().containsExactly(
-                "model", "data", "method", "test_accuracy", "validation_accuracy", "test_loss", "test_logits_sha256",
-                "parameters_total", "parameters_kept", "macs_dense", "macs_kept", "bytes_dense", "bytes_compact", "seconds",
-                "layers");
-        assertThat(json.get("layers").get(1).fieldNames()).toIterable().containsExactly(
-                "name", "granularity", "groups", "n", "k", "share", "bits", "confidence", "diversity");
+        assertThat(json.fieldNames())
+                .toIterable()
+                .containsExactly(
+                        "model",
+                        "data",
+                        "method",
+                        "test_accuracy",
+                        "validation_accuracy",
+                        "test_loss",
+                        "test_logits_sha256",
+                        "parameters_total",
+                        "parameters_kept",
+                        "macs_dense",
+                        "macs_kept",
+                        "bytes_dense",
+                        "bytes_compact",
+                        "seconds",
+                        "layers");
+        assertThat(json.get("layers").get(1).fieldNames())
+                .toIterable()
+                .containsExactly("name", "granularity", "groups", "n", "k", "share", "bits", "confidence", "diversity");
         assertThat(json.get("test_accuracy").asDouble()).isEqualTo(0.9932);
         assertThat(json.get("validation_accuracy").isNull()).isTrue();
         assertThat(Summary.read(file)).isEqualTo(SUMMARY);
@@ -64,7 +92,8 @@ class RunFolderTest {
     void provenanceComesBackAndTellsMachinesApart() {
         Path file = dir.resolve("provenance.json");
         Instant now = Instant.parse("2026-01-02T03:04:05.678Z");
-        Provenance here = Provenance.of(new Device("cpu"), "fp32", 7, Map.of("test", "cd34", "train", "ab12"), now, now);
+        Provenance here =
+                Provenance.of(new Device("cpu"), "fp32", 7, Map.of("test", "cd34", "train", "ab12"), now, now);
         here.write(file);
         Provenance back = Provenance.read(file);
         assertThat(back).isEqualTo(here);
@@ -73,8 +102,20 @@ class RunFolderTest {
         assertThat(back.threads()).isPositive();
         assertThat(back.difference(here)).isEmpty();
         Provenance other = new Provenance(
-                here.version(), "other", here.presets(), here.libtorch(), "Java 21", here.os(), "cuda:0", here.hardware(),
-                "bf16", here.threads(), 8, Map.of(), "", "");
+                here.version(),
+                "other",
+                here.presets(),
+                here.libtorch(),
+                "Java 21",
+                here.os(),
+                "cuda:0",
+                here.hardware(),
+                "bf16",
+                here.threads(),
+                8,
+                Map.of(),
+                "",
+                "");
         assertThat(here.difference(other)).isEqualTo("device cpu against cuda:0, precision fp32 against bf16");
     }
 
@@ -87,7 +128,9 @@ class RunFolderTest {
         refused(() -> RunFolder.open(dir), dir + ": no run folder: it holds no recipe.yaml");
         Files.writeString(dir.resolve("recipe.yaml"), "");
         RunFolder folder = RunFolder.open(dir);
-        refused(() -> folder.require(folder.modelPt()), dir + ": no model.pt yet; 'kofn train --resume' finishes the run");
+        refused(
+                () -> folder.require(folder.modelPt()),
+                dir + ": no model.pt yet; 'kofn train --resume' finishes the run");
         SUMMARY.write(folder.summary());
         refused(() -> folder.require(folder.modelPt()), dir + ": model.pt is missing; train again with --force");
         assertThat(folder.require(folder.summary())).isEqualTo(dir.resolve("summary.json"));

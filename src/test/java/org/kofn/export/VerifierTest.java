@@ -60,26 +60,29 @@ class VerifierTest {
         Report report = Verifier.verify(dir, Run.CPU);
         assertThat(report.checks()).allMatch(check -> check.outcome() == Outcome.PASSED);
         assertThat(report.passed()).isTrue();
-        assertThat(report.checks()).extracting(Check::name).containsExactly(
-                "model.safetensors reads",
-                "model.pt reads",
-                "the network is known",
-                "one recipe in all files",
-                "pruned as the recipe asks",
-                "exactly k of n",
-                "same weights in both files, bit for bit",
-                "the summary's layers",
-                "the summary's parameters",
-                "the summary's sizes",
-                "the compact file fills the network",
-                "same logits on random images",
-                "same logits on the test set",
-                "the trainer's logits");
+        assertThat(report.checks())
+                .extracting(Check::name)
+                .containsExactly(
+                        "model.safetensors reads",
+                        "model.pt reads",
+                        "the network is known",
+                        "one recipe in all files",
+                        "pruned as the recipe asks",
+                        "exactly k of n",
+                        "same weights in both files, bit for bit",
+                        "the summary's layers",
+                        "the summary's parameters",
+                        "the summary's sizes",
+                        "the compact file fills the network",
+                        "same logits on random images",
+                        "same logits on the test set",
+                        "the trainer's logits");
         assertThat(detail(report, "exactly k of n")).isEqualTo("241 groups in 4 layers");
         assertThat(report.layers()).hasSize(4);
         assertThat(report.layers().get(1).toString())
-                .isEqualTo("LayerRow[name=conv2.weight, granularity=kernel, groups=16, n=16, k=4, share=2, elements=18, "
-                        + "zeros=0, bytesDense=18432, bytesCompact=4640]");
+                .isEqualTo(
+                        "LayerRow[name=conv2.weight, granularity=kernel, groups=16, n=16, k=4, share=2, elements=18, "
+                                + "zeros=0, bytesDense=18432, bytesCompact=4640]");
         assertThat(report.layers().get(1).density()).isEqualTo(0.25);
         assertThat(torch.get_num_threads()).isEqualTo(threads);
     }
@@ -94,12 +97,15 @@ class VerifierTest {
     void aWeightOutsideTheMaskIsFound() {
         editModule(parameters -> {
             Tensor weight = parameters.get("fc1.weight");
-            weight.add_(weight.eq(Tensors.of(new float[1])).to(weight.scalar_type()).mul(Tensors.of(new float[] {1e-30f})));
+            weight.add_(
+                    weight.eq(Tensors.of(new float[1])).to(weight.scalar_type()).mul(Tensors.of(new float[] {1e-30f})));
         });
         Report report = Verifier.verify(dir, Run.CPU);
         assertThat(report.passed()).isFalse();
-        assertThat(detail(report, "exactly k of n")).isEqualTo("fc1.weight: 31104 weights of model.pt lie outside the mask");
-        assertThat(detail(report, "same weights in both files, bit for bit")).startsWith("fc1.weight: 31104 of 32768 values");
+        assertThat(detail(report, "exactly k of n"))
+                .isEqualTo("fc1.weight: 31104 weights of model.pt lie outside the mask");
+        assertThat(detail(report, "same weights in both files, bit for bit"))
+                .startsWith("fc1.weight: 31104 of 32768 values");
     }
 
     @Test
@@ -220,7 +226,10 @@ class VerifierTest {
 
     private static List<String> failed(Report report) {
         assertThat(report.passed()).isEqualTo(report.checks().stream().allMatch(Check::passed));
-        return report.checks().stream().filter(check -> !check.passed()).map(Check::name).toList();
+        return report.checks().stream()
+                .filter(check -> !check.passed())
+                .map(Check::name)
+                .toList();
     }
 
     private static String detail(Report report, String name) {

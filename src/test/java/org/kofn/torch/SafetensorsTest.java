@@ -69,7 +69,9 @@ class SafetensorsTest {
             assertThat(back.tensors().keySet()).containsExactlyElementsOf(tensors.keySet());
             tensors.forEach((name, tensor) -> {
                 Tensor read = back.tensors().get(name);
-                assertThat(read.scalar_type().intern()).as(name).isEqualTo(tensor.scalar_type().intern());
+                assertThat(read.scalar_type().intern())
+                        .as(name)
+                        .isEqualTo(tensor.scalar_type().intern());
                 assertThat(Tensors.shape(read)).as(name).isEqualTo(Tensors.shape(tensor));
                 assertThat(Tensors.bytes(read)).as(name).isEqualTo(bytes.get(name));
             });
@@ -201,11 +203,10 @@ class SafetensorsTest {
     }
 
     private void assertRefused(Path file, String message) {
-        assertThatThrownBy(() -> Safetensors.read(file))
-                .isInstanceOfSatisfying(KofnException.class, e -> {
-                    assertThat(e.exitCode()).isEqualTo(ExitCode.FILE);
-                    assertThat(e.getMessage()).startsWith(file + ": ").contains(message).doesNotContain("\n");
-                });
+        assertThatThrownBy(() -> Safetensors.read(file)).isInstanceOfSatisfying(KofnException.class, e -> {
+            assertThat(e.exitCode()).isEqualTo(ExitCode.FILE);
+            assertThat(e.getMessage()).startsWith(file + ": ").contains(message).doesNotContain("\n");
+        });
     }
 
     private Path raw(String header, byte[] data) throws IOException {
