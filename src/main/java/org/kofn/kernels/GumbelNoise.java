@@ -1,7 +1,8 @@
 package org.kofn.kernels;
 
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -18,33 +19,55 @@ import org.kofn.torch.Tensors;
  * −log(−log u) in single precision is, for one draw in 2²⁵.)
  */
 public final class GumbelNoise {
-    private static final Scalar MINUS_ONE = Tensors.keep(new Scalar(-1.0));
+    /** The largest float below 1. */
+    private static final float BELOW_ONE = 1 - 0x1p-24f;
 
     private GumbelNoise() {}
 
     /**
      * Noise of a layer at a step.
      *
-     * @return [groups, candidates], float64 on the CPU; the caller owns it
+     * @param type float64, or float32 in which v stops at 1 − 2⁻²⁴ and g, of the surest losers alone, at −2.81
+     * @return [groups, candidates] on the CPU; the caller owns it
      */
-    public static Tensor of(long seed, int step, int layer, long groups, long candidates) {
-        int g = Math.toIntExact(groups);
-        int n = Math.toIntExact(candidates);
-        int quads = (n + 3) / 4;
-        int[] words = new int[4 * quads];
-        double[] minusV = new double[Math.multiplyExact(g, n)];
-        for (int group = 0; group < g; group++) {
-            Philox.fill(seed, 0, group, step, layer, words, 0, quads);
-            int at = group * n;
-            for (int j = 0; j < n; j++) {
-                minusV[at + j] = minusV(words[j]);
-            }
-        }
+    public static Tensor of(long seed, int step, int layer, long groups, long candidates, ScalarType type) {
         try (PointerScope scope = new PointerScope()) {
-            Tensor noise = torch.empty(new long[] {groups, candidates}, new TensorOptions(ScalarType.Double), null);
-            noise.data_ptr_double().capacity(minusV.length).put(minusV);
-            noise.log1p_().mul_(MINUS_ONE).log_().mul_(MINUS_ONE);
+            Tensor noise = torch.empty(new long[] {groups, candidates}, new TensorOptions(type), null);
+            if (type == ScalarType.Double) {
+                double[] row = new double[Math.toIntExact(candidates)];
+                DoublePointer to = noise.data_ptr_double().capacity(groups * candidates);
+                rows(seed, step, layer, groups, row.length, (group, words) -> {
+                    for (int j = 0; j < row.length; j++) {
+                        row[j] = minusV(words[j]);
+                    }
+                    to.position((long) group * row.length).put(row);
+                });
+            } else {
+                float[] row = new float[Math.toIntExact(candidates)];
+                FloatPointer to = noise.data_ptr_float().capacity(groups * candidates);
+                rows(seed, step, layer, groups, row.length, (group, words) -> {
+                    for (int j = 0; j < row.length; j++) {
+                        row[j] = Math.max(-BELOW_ONE, (float) minusV(words[j]));
+                    }
+                    to.position((long) group * row.length).put(row);
+                });
+            }
+            noise.log1p_().neg_().log_().neg_();
             return Tensors.keep(noise);
+        }
+    }
+
+    /** Takes the random words of a group. */
+    private interface Row {
+        void words(int group, int[] words);
+    }
+
+    private static void rows(long seed, int step, int layer, long groups, int candidates, Row row) {
+        int quads = (candidates + 3) / 4;
+        int[] words = new int[4 * quads];
+        for (int group = 0; group < groups; group++) {
+            Philox.fill(seed, 0, group, step, layer, words, 0, quads);
+            row.words(group, words);
         }
     }
 

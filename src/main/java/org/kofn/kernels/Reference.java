@@ -6,8 +6,10 @@ import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
 import org.kofn.torch.Tensors;
 
@@ -120,17 +122,20 @@ public final class Reference implements Kernels {
         if (draw.noise() == 0) {
             return logits.clone();
         }
+        ScalarType type = logits.scalar_type().intern();
+        long[] size = Tensors.shape(logits);
         try (Tensor noise =
-                GumbelNoise.of(draw.seed(), draw.step(), layer.weight().index(), logits.size(0), logits.size(1))) {
-            noise.mul_(new Scalar(draw.noise()));
-            return noise.to(logits.device(), logits.scalar_type(), false, true, null).add_(logits);
+                GumbelNoise.of(draw.seed(), draw.step(), layer.weight().index(), size[0], size[1], type)) {
+            return noise.to(logits.device(), type).mul_(new Scalar(draw.noise())).add_(logits);
         }
     }
 
     /** Writes mask and effective weight from scores; returns the winners in descending order. */
     private static TopK choose(MaskedWeight weight, Tensor scores) {
         TopK top = TopK.of(scores, weight.k());
-        if (!scores.isfinite().all().item_bool()) {
+        // Not-a-numbers come through minimum and maximum.
+        T_TensorTensor_T ends = scores.aminmax();
+        if (!Double.isFinite(ends.get0().item_double()) || !Double.isFinite(ends.get1().item_double())) {
             throw KofnException.diverged("layer %s: its logits are not finite numbers", weight.layer());
         }
         weight.mask().zero_().scatter_(1, top.indices(), new Scalar(1));

@@ -13,19 +13,24 @@ import org.bytedeco.pytorch.Tensor;
 record TopK(Tensor values, Tensor indices) {
 
     /**
-     * Selects from scores [G, n]. LibTorch's {@code topk} leaves ties open, so where the k-th score occurs more often
-     * than it is wanted, or winners tie among themselves, a stable sort decides; that is rare with noise and slower.
+     * Selects from scores [G, n]. LibTorch's {@code topk} leaves ties open, so where winners tie, with each other
+     * or with the first loser, a stable sort decides; that is rare with noise, and slower.
      */
     static TopK of(Tensor scores, long k) {
-        T_TensorTensor_T top = scores.topk(k, 1, true, true);
+        // One more than wanted, so that a tie across the cut shows in the last two columns.
+        long seen = Math.min(k + 1, scores.size(1));
+        T_TensorTensor_T top = scores.topk(seen, 1, true, true);
         // A tuple's members live in the tuple; the copies share the data and have a life of their own.
         Tensor values = new Tensor(top.get0());
-        Tensor kth = values.narrow(1, k - 1, 1);
-        boolean cut = scores.ge(kth).sum().item_long() != scores.size(0) * k;
-        boolean tied = k > 1
-                && values.narrow(1, 0, k - 1).eq(values.narrow(1, 1, k - 1)).any().item_bool();
-        if (!cut && !tied) {
-            return new TopK(values, new Tensor(top.get1()));
+        boolean tied = seen > 1
+                && values.narrow(1, 0, seen - 1)
+                        .eq(values.narrow(1, 1, seen - 1))
+                        .any()
+                        .item_bool();
+        if (!tied) {
+            return new TopK(
+                    values.narrow(1, 0, k).contiguous(),
+                    new Tensor(top.get1()).narrow(1, 0, k).contiguous());
         }
         T_TensorTensor_T sorted = scores.sort(new BoolOptional(true), 1, true);
         return new TopK(

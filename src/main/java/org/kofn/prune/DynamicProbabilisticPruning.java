@@ -8,6 +8,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.kernels.Draw;
 import org.kofn.kernels.Gradients;
@@ -133,7 +134,7 @@ public final class DynamicProbabilisticPruning implements PruningMethod {
 
     /** Uniform numbers in (0, 1): exp(−E) with the exponential E = exp(−g) behind Gumbel noise g. */
     private Tensor uniform(int layer, int which, long groups, long candidates) {
-        Tensor noise = GumbelNoise.of(settings.seed(), INITIAL - which, layer, groups, candidates);
+        Tensor noise = GumbelNoise.of(settings.seed(), INITIAL - which, layer, groups, candidates, ScalarType.Double);
         try (noise) {
             return noise.neg().exp_().neg_().exp_();
         }

@@ -2,6 +2,7 @@ package org.kofn.prune;
 
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.kernels.GumbelNoise;
 import org.kofn.kernels.Kernels;
 import org.kofn.kernels.MaskedWeight;
@@ -31,7 +32,8 @@ public final class RandomPruning extends ScoredPruning {
     Tensor scores(MaskedWeight weight) {
         long groups = weight.layout().groups();
         long candidates = weight.layout().candidates();
-        try (Tensor noise = GumbelNoise.of(seed, RANDOM_SCORES, weight.index(), groups, candidates)) {
+        try (Tensor noise = GumbelNoise.of(
+                seed, RANDOM_SCORES, weight.index(), groups, candidates, ScalarType.Double)) {
             return noise.to(weight.latent().device(), weight.latent().scalar_type(), false, true, null);
         }
     }

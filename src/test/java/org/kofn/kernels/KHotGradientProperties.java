@@ -77,7 +77,7 @@ class KHotGradientProperties {
             MaskLayout layout, long k, double tau, long seed, Tensor logits, Tensor product, double beta) {
         Tensor phi = logits.detach().clone();
         phi.requires_grad_(true);
-        Tensor noise = GumbelNoise.of(seed, 11, 3, layout.groups(), layout.candidates());
+        Tensor noise = GumbelNoise.of(seed, 11, 3, layout.groups(), layout.candidates(), ScalarType.Double);
         Tensor s = phi.add(noise).div(new Scalar(tau));
         Tensor order = s.detach().argsort(1, true);
         Tensor drawn = torch.zeros_like(s);

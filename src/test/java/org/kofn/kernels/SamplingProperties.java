@@ -13,6 +13,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
 import org.kofn.mask.Granularity;
 import org.kofn.mask.MaskLayout;
@@ -158,12 +159,25 @@ class SamplingProperties {
 
     @Property(tries = 20)
     void sameSeedStepAndLayerGiveTheSameNoise(@ForAll long seed, @ForAll @IntRange(min = 0) int step) {
-        try (Tensor a = GumbelNoise.of(seed, step, 2, 3, 7);
-                Tensor b = GumbelNoise.of(seed, step, 2, 3, 7);
-                Tensor other = GumbelNoise.of(seed, step, 3, 3, 7)) {
+        try (Tensor a = GumbelNoise.of(seed, step, 2, 3, 7, ScalarType.Float);
+                Tensor b = GumbelNoise.of(seed, step, 2, 3, 7, ScalarType.Float);
+                Tensor other = GumbelNoise.of(seed, step, 3, 3, 7, ScalarType.Float)) {
             assertThat(a.equal(b)).isTrue();
             assertThat(a.equal(other)).isFalse();
             assertThat(a.isfinite().all().item_bool()).isTrue();
+        }
+    }
+
+    @Example
+    void singleAndDoublePrecisionAreTheSameNoise() {
+        try (PointerScope scope = new PointerScope();
+                Tensor single = GumbelNoise.of(4, 9, 1, 100, 333, ScalarType.Float);
+                Tensor exact = GumbelNoise.of(4, 9, 1, 100, 333, ScalarType.Double)) {
+            double error = single.to(ScalarType.Double).sub(exact).abs().max().item_double();
+            assertThat(error).isPositive().isLessThan(1e-2);
+            Tensor winners = exact.gt(new Scalar(0.0));
+            double among = single.to(ScalarType.Double).sub(exact).mul(winners).abs().max().item_double();
+            assertThat(among).isLessThan(2e-6);
         }
     }
 
