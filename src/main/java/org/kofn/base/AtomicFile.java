@@ -81,7 +81,9 @@ public final class AtomicFile {
 
     /** The reason in words: NIO exceptions carry the path alone as their message. */
     private static String reason(Exception e) {
-        String text = e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage().lines().findFirst().orElse("");
+        String text = e.getMessage() == null
+                ? e.getClass().getSimpleName()
+                : e.getMessage().lines().findFirst().orElse("");
         return e instanceof java.nio.file.FileSystemException fs
                 ? (fs.getReason() == null ? e.getClass().getSimpleName() : fs.getReason())
                 : text;

@@ -1,8 +1,8 @@
 package org.kofn.base;
 
 /**
- * A failure that the user can do something about: one line that names the file, key or layer and a way out, and the exit
- * code that goes with it. Anything else that escapes is a bug and ends with {@link ExitCode#INTERNAL}.
+ * A failure that the user can do something about: one line that names the file, key or layer and a way out, and the
+ * exit code that goes with it. Anything else that escapes is a bug and ends with {@link ExitCode#INTERNAL}.
  */
 public final class KofnException extends RuntimeException {
     private static final long serialVersionUID = 1L;

@@ -9,14 +9,15 @@ public final class Suggest {
     private Suggest() {}
 
     /**
-     * The known name nearest to {@code wrong}, if one is near enough to be meant: at most a third of its letters (and at
-     * least two) may differ.
+     * The known name nearest to {@code wrong}, if one is near enough to be meant: at most a third of its letters (and
+     * at least two) may differ.
      */
     public static Optional<String> nearest(String wrong, Collection<String> known) {
         int limit = Math.max(2, wrong.length() / 3);
         return known.stream()
                 .filter(name -> distance(wrong, name) <= limit)
-                .min(Comparator.comparingInt((String name) -> distance(wrong, name)).thenComparing(name -> name));
+                .min(Comparator.comparingInt((String name) -> distance(wrong, name))
+                        .thenComparing(name -> name));
     }
 
     /** {@code "; did you mean 'x'?"}, or the whole choice when nothing is near. */

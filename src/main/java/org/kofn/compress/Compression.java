@@ -18,9 +18,9 @@ import org.kofn.prune.PruningMethod;
 import org.kofn.torch.Tensors;
 
 /**
- * The bridge between what is trained and what the network computes with. The network knows nothing of compression: before a
- * step, {@link #apply} writes effective weights into the module's tensors; after it, {@link #backward} turns their gradients
- * into those of the latent weights and logits.
+ * The bridge between what is trained and what the network computes with. The network knows nothing of compression:
+ * before a step, {@link #apply} writes effective weights into the module's tensors; after it, {@link #backward} turns
+ * their gradients into those of the latent weights and logits.
  *
  * <pre>
  *   latent W, logits φ ──mask──▶ effective weight ──written into──▶ module parameter
@@ -28,8 +28,8 @@ import org.kofn.torch.Tensors;
  *        └──────────── ∂L/∂W, ∂L/∂φ ◀──────────── ∂L/∂(effective) ◀─────┘
  * </pre>
  *
- * Masters are fp32 whatever the module's precision. A parameter that is neither pruned nor of another precision is its own
- * master, and no copy is made.
+ * Masters are fp32 whatever the module's precision. A parameter that is neither pruned nor of another precision is its
+ * own master, and no copy is made.
  */
 public final class Compression {
     /** What the masks do. */
@@ -141,8 +141,8 @@ public final class Compression {
     public void backward() {
         try (NoGradGuard guard = new NoGradGuard();
                 PointerScope scope = new PointerScope()) {
-            copies.forEach(copy ->
-                    Gradients.set(copy.master(), copy.module().grad().to(ScalarType.Float)));
+            copies.forEach(
+                    copy -> Gradients.set(copy.master(), copy.module().grad().to(ScalarType.Float)));
         }
         if (mode == Mode.PRUNE) {
             method.backward();

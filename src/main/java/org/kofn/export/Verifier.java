@@ -20,6 +20,7 @@ import org.kofn.nn.ScriptModule;
 import org.kofn.recipe.LayerPlan;
 import org.kofn.recipe.Recipe;
 import org.kofn.recipe.RecipeReader;
+import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
 
 /**
@@ -66,10 +67,10 @@ public final class Verifier {
         int threads = torch.get_num_threads();
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
-            torch.set_num_threads(Math.max(1, verifier.provenance.threads()));
+            Devices.setThreads(Math.max(1, verifier.provenance.threads()));
             verifier.verify();
         } finally {
-            torch.set_num_threads(threads);
+            Devices.setThreads(threads);
         }
         return new Report(verifier.findings.checks(), verifier.rows);
     }

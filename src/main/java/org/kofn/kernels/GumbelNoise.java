@@ -13,10 +13,10 @@ import org.kofn.torch.Tensors;
 /**
  * Gumbel noise that is a pure function of (seed, step, layer, group, candidate).
  *
- * <p>Bits: Philox4x32-10 with key = seed and counter = (candidate / 4, group, step, layer), so that masks do not depend on
- * device, threads, ranks or on an interruption. Values: v = (r + ½)·2⁻³², E = −log1p(−v), g = −ln E. The fine resolution
- * of v near 0 lies where E is small, that is where winners are, and g stays in [−3.13, 22.9]: never infinite. (The usual
- * −log(−log u) in single precision is, for one draw in 2²⁵.)
+ * <p>Bits: Philox4x32-10 with key = seed and counter = (candidate / 4, group, step, layer), so that masks do not depend
+ * on device, threads, ranks or on an interruption. Values: v = (r + ½)·2⁻³², E = −log1p(−v), g = −ln E. The fine
+ * resolution of v near 0 lies where E is small, that is where winners are, and g stays in [−3.13, 22.9]: never
+ * infinite. (The usual −log(−log u) in single precision is, for one draw in 2²⁵.)
  */
 public final class GumbelNoise {
     /** The largest float below 1. */

@@ -7,10 +7,10 @@ import org.bytedeco.pytorch.global.torch;
 import org.kofn.torch.Tensors;
 
 /**
- * The gradient of the relaxed k-hot mask: straight-through to the sum of k softmaxes at temperature τ, each over what is
- * not yet drawn, drawn in descending order (sampling without replacement as in Xie and Ermon, "Reparameterizable subset
- * sampling via continuous relaxations", IJCAI 2019; used for masks by Gonzalez-Carabarin et al., "Dynamic Probabilistic
- * Pruning", IEEE TNNLS 2024).
+ * The gradient of the relaxed k-hot mask: straight-through to the sum of k softmaxes at temperature τ, each over what
+ * is not yet drawn, drawn in descending order (sampling without replacement as in Xie and Ermon, "Reparameterizable
+ * subset sampling via continuous relaxations", IJCAI 2019; used for masks by Gonzalez-Carabarin et al., "Dynamic
+ * Probabilistic Pruning", IEEE TNNLS 2024).
  *
  * <p>Closed form in O(n + k) a group, never the k softmaxes. With s = y/τ, the winners s₁ ≥ … ≥ s_k, v the upstream
  * gradient, and all exponents ≤ 0:
@@ -57,7 +57,8 @@ final class KHotGradient {
         // Winners, one row a draw, so that each step of the recurrences is a few operations on [G].
         Tensor s = values.t().contiguous().mul_(inverseTau);
         Tensor vw = vWinners.t().contiguous();
-        Tensor a = k == 1 ? null : s.narrow(0, 1, k - 1).sub(s.narrow(0, 0, k - 1)).exp_();
+        Tensor a =
+                k == 1 ? null : s.narrow(0, 1, k - 1).sub(s.narrow(0, 0, k - 1)).exp_();
         Tensor step = k == 1 ? null : vw.narrow(0, 0, k - 1).sub(vw.narrow(0, 1, k - 1));
         Tensor c = torch.empty_like(s);
         Tensor u = torch.empty_like(s);

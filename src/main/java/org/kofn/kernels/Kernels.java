@@ -17,8 +17,8 @@ public interface Kernels {
     String name();
 
     /**
-     * Samples masks: per group y = φ + s·g with Gumbel noise g, the k largest y are kept, ties going to the lowest index.
-     * Writes {@code mask} and {@code effective} = M ⊙ W of every layer; dropped weights become exactly +0.
+     * Samples masks: per group y = φ + s·g with Gumbel noise g, the k largest y are kept, ties going to the lowest
+     * index. Writes {@code mask} and {@code effective} = M ⊙ W of every layer; dropped weights become exactly +0.
      *
      * @throws KofnException (diverged) naming the layer whose logits are not numbers
      */
@@ -30,7 +30,9 @@ public interface Kernels {
      */
     void sampleBackward(List<LogitLayer> layers, Draw draw);
 
-    /** As {@link #sample} without noise: the k largest scores of every group. For freezing, and for score-based methods. */
+    /**
+     * As {@link #sample} without noise: the k largest scores of every group. For freezing, and for score-based methods.
+     */
     void select(List<LogitLayer> layers);
 
     /** {@code effective} = M ⊙ W with the masks as they are. */

@@ -6,9 +6,9 @@ import org.kofn.mask.MaskLayout;
 import org.kofn.torch.Tensors;
 
 /**
- * One pruned weight, as kernels and pruning methods see it: the latent weight that is trained, the effective weight that
- * the network computes with, and the mask between them. The tensors are fixed for the life of a run; k may change from
- * step to step.
+ * One pruned weight, as kernels and pruning methods see it: the latent weight that is trained, the effective weight
+ * that the network computes with, and the mask between them. The tensors are fixed for the life of a run; k may change
+ * from step to step.
  */
 public final class MaskedWeight {
     private final String layer;

@@ -14,13 +14,16 @@ import org.kofn.base.KofnException;
 import org.kofn.torch.Tensors;
 
 /**
- * The kernels in LibTorch operations: any device, any floating type, plain to read. Its double-precision form is the oracle
- * of every faster implementation.
+ * The kernels in LibTorch operations: any device, any floating type, plain to read. Its double-precision form is the
+ * oracle of every faster implementation.
  *
- * <p>Unlike a native kernel it keeps the perturbed logits of a step for the backward, instead of drawing the noise again.
+ * <p>Unlike a native kernel it keeps the perturbed logits of a step for the backward, instead of drawing the noise
+ * again.
  */
 public final class Reference implements Kernels {
-    /** What {@link #sample} leaves for {@link #sampleBackward}: y [G, n], and its k largest, descending, with indices. */
+    /**
+     * What {@link #sample} leaves for {@link #sampleBackward}: y [G, n], and its k largest, descending, with indices.
+     */
     private record Sampled(Tensor perturbed, Tensor values, Tensor indices) {
         void close() {
             perturbed.close();
@@ -126,7 +129,9 @@ public final class Reference implements Kernels {
         long[] size = Tensors.shape(logits);
         try (Tensor noise =
                 GumbelNoise.of(draw.seed(), draw.step(), layer.weight().index(), size[0], size[1], type)) {
-            return noise.to(logits.device(), type).mul_(new Scalar(draw.noise())).add_(logits);
+            return noise.to(logits.device(), type)
+                    .mul_(new Scalar(draw.noise()))
+                    .add_(logits);
         }
     }
 
@@ -135,7 +140,8 @@ public final class Reference implements Kernels {
         TopK top = TopK.of(scores, weight.k());
         // Not-a-numbers come through minimum and maximum.
         T_TensorTensor_T ends = scores.aminmax();
-        if (!Double.isFinite(ends.get0().item_double()) || !Double.isFinite(ends.get1().item_double())) {
+        if (!Double.isFinite(ends.get0().item_double())
+                || !Double.isFinite(ends.get1().item_double())) {
             throw KofnException.diverged("layer %s: its logits are not finite numbers", weight.layer());
         }
         weight.mask().zero_().scatter_(1, top.indices(), new Scalar(1));
@@ -143,7 +149,10 @@ public final class Reference implements Kernels {
         return top;
     }
 
-    /** Weff = M ? W : +0. Not a product: that would turn a dropped negative weight into −0, and an infinite one into NaN. */
+    /**
+     * Weff = M ? W : +0. Not a product: that would turn a dropped negative weight into −0, and an infinite one into
+     * NaN.
+     */
     private static void writeEffective(MaskedWeight weight) {
         weight.effective().view(weight.layout().view()).copy_(masked(weight, weight.latent()));
     }
@@ -169,7 +178,9 @@ public final class Reference implements Kernels {
     private static void addEntropyGradient(LogitLayer layer, double beta) {
         Tensor logP = layer.logits().log_softmax(1);
         Tensor p = logP.exp();
-        Tensor entropy = p.mul(logP).sum(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional()).neg();
+        Tensor entropy = p.mul(logP)
+                .sum(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional())
+                .neg();
         layer.gradient().add_(p.mul(logP.add(entropy)), new Scalar(-beta));
     }
 }

@@ -13,8 +13,8 @@ import org.bytedeco.pytorch.Tensor;
 record TopK(Tensor values, Tensor indices) {
 
     /**
-     * Selects from scores [G, n]. LibTorch's {@code topk} leaves ties open, so where winners tie, with each other
-     * or with the first loser, a stable sort decides; that is rare with noise, and slower.
+     * Selects from scores [G, n]. LibTorch's {@code topk} leaves ties open, so where winners tie, with each other or
+     * with the first loser, a stable sort decides; that is rare with noise, and slower.
      */
     static TopK of(Tensor scores, long k) {
         // One more than wanted, so that a tie across the cut shows in the last two columns.

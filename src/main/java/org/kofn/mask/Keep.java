@@ -5,8 +5,9 @@ import java.util.regex.Pattern;
 import org.kofn.base.KofnException;
 
 /**
- * How many candidates of a group stay, as a recipe says it: {@code 8/64} (8 of 64 candidates; of 128 it is 16; what does not come out even is refused),
- * {@code 5%} (of whatever n is), {@code 2:4} (2 of every 4 consecutive input channels) or {@code all}.
+ * How many candidates of a group stay, as a recipe says it: {@code 8/64} (8 of 64 candidates; of 128 it is 16; what
+ * does not come out even is refused), {@code 5%} (of whatever n is), {@code 2:4} (2 of every 4 consecutive input
+ * channels) or {@code all}.
  *
  * @param text as written
  * @param k kept candidates; 0 for a percentage

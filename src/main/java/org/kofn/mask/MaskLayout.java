@@ -7,10 +7,10 @@ import org.kofn.base.KofnException;
 /**
  * How a weight tensor [O, I, R, S] (or [O, I]) is seen as G groups of n candidates of E elements each.
  *
- * <p>Every layout is a reshape of the weight followed by a permutation of axes, and nothing else: {@code view} splits the
- * weight's axes, {@code axes} orders them as group axes, the candidate axis, element axes. A mask [G, n] therefore
- * reaches the weight by a <em>transpose</em> and broadcasting. (Reshaping where a transpose is meant silently loses
- * "k per filter"; the first published code of the method did so.)
+ * <p>Every layout is a reshape of the weight followed by a permutation of axes, and nothing else: {@code view} splits
+ * the weight's axes, {@code axes} orders them as group axes, the candidate axis, element axes. A mask [G, n] therefore
+ * reaches the weight by a <em>transpose</em> and broadcasting. (Reshaping where a transpose is meant silently loses "k
+ * per filter"; the first published code of the method did so.)
  *
  * <table><caption>The layouts</caption>
  * <tr><th>granularity</th><th>G</th><th>n</th><th>E</th></tr>
@@ -52,7 +52,8 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
      * @param shape the weight's shape, [O, I] or [O, I, R, S]
      * @param m the group size of n:m; ignored otherwise
      * @param share b consecutive outputs that share one mask; 1 for none
-     * @throws KofnException (usage) naming the layer when m or b does not divide, or the granularity needs a convolution
+     * @throws KofnException (usage) naming the layer when m or b does not divide, or the granularity needs a
+     *     convolution
      */
     public static MaskLayout of(String layer, Granularity granularity, long[] shape, int m, int share) {
         if (shape.length != 2 && shape.length != 4) {
@@ -75,8 +76,8 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
         }
         long g = o / share;
         return switch (granularity) {
-            case WEIGHT -> new MaskLayout(
-                    granularity, shape, share, new long[] {g, share, i * rs}, new int[] {0, 2, 1}, 1);
+            case WEIGHT ->
+                new MaskLayout(granularity, shape, share, new long[] {g, share, i * rs}, new int[] {0, 2, 1}, 1);
             case KERNEL -> {
                 if (shape.length != 4) {
                     throw KofnException.usage(
@@ -93,12 +94,7 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
                             layer, m, i, i);
                 }
                 yield new MaskLayout(
-                        granularity,
-                        shape,
-                        share,
-                        new long[] {g, share, i / m, m, rs},
-                        new int[] {0, 2, 4, 3, 1},
-                        3);
+                        granularity, shape, share, new long[] {g, share, i / m, m, rs}, new int[] {0, 2, 4, 3, 1}, 3);
             }
         };
     }
@@ -145,7 +141,8 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
      * @return [G, n], contiguous
      */
     public Tensor reduce(Tensor values) {
-        Tensor split = values.view(view).permute(Arrays.stream(axes).asLongStream().toArray());
+        Tensor split =
+                values.view(view).permute(Arrays.stream(axes).asLongStream().toArray());
         return split.reshape(groups(), candidates(), elements()).sum(2);
     }
 

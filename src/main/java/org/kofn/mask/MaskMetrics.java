@@ -35,10 +35,10 @@ public record MaskMetrics(double confidence, double diversity) {
             double meanEntropy = -p.mul(logP).sum(1).mean().item_double();
             Tensor mean = p.mean(0);
             // The clamp keeps 0·log 0 at 0.
-            double entropyOfMean = -mean.mul(mean.clamp_min(new Scalar(1e-300)).log()).sum().item_double();
+            double entropyOfMean =
+                    -mean.mul(mean.clamp_min(new Scalar(1e-300)).log()).sum().item_double();
             double logN = Math.log(n);
-            return new MaskMetrics(
-                    clamp(1 - meanEntropy / logN), clamp((entropyOfMean - meanEntropy) / logN));
+            return new MaskMetrics(clamp(1 - meanEntropy / logN), clamp((entropyOfMean - meanEntropy) / logN));
         }
     }
 

@@ -8,8 +8,8 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.kernels.Draw;
 import org.kofn.kernels.Gradients;
 import org.kofn.kernels.GumbelNoise;
@@ -20,15 +20,16 @@ import org.kofn.mask.Granularity;
 import org.kofn.torch.Tensors;
 
 /**
- * Dynamic Probabilistic Pruning (Gonzalez-Carabarin, Huijben, Veeling, Schmid, van Sloun: "Dynamic Probabilistic Pruning:
- * A General Framework for Hardware-Constrained Pruning at Different Granularities", IEEE TNNLS 2024, arXiv:2105.12686).
+ * Dynamic Probabilistic Pruning (Gonzalez-Carabarin, Huijben, Veeling, Schmid, van Sloun: "Dynamic Probabilistic
+ * Pruning: A General Framework for Hardware-Constrained Pruning at Different Granularities", IEEE TNNLS 2024,
+ * arXiv:2105.12686).
  *
- * <p>Every candidate has a logit φ of its own, independent of the weight's magnitude. A step draws exactly k of n candidates
- * a group by Gumbel top-k, y = φ + s·g; the gradient reaches φ straight through to the relaxed draw at temperature τ
- * ({@link Kernels#sampleBackward}). At the end the mask is the noise-free top-k of φ.
+ * <p>Every candidate has a logit φ of its own, independent of the weight's magnitude. A step draws exactly k of n
+ * candidates a group by Gumbel top-k, y = φ + s·g; the gradient reaches φ straight through to the relaxed draw at
+ * temperature τ ({@link Kernels#sampleBackward}). At the end the mask is the noise-free top-k of φ.
  *
- * <p>Three departures from the authors' code, each an error there: masks reach the weight by a transpose, never by a reshape;
- * winners are drawn in the order of y, not of their index; nothing is sampled at test time.
+ * <p>Three departures from the authors' code, each an error there: masks reach the weight by a transpose, never by a
+ * reshape; winners are drawn in the order of y, not of their index; nothing is sampled at test time.
  */
 public final class DynamicProbabilisticPruning implements PruningMethod {
     /** Separates the draws that initialise logits from those of training steps, whose step is never negative. */
@@ -125,7 +126,10 @@ public final class DynamicProbabilisticPruning implements PruningMethod {
             Tensor a = uniform(weight.index(), 0, g, n);
             Tensor b = uniform(weight.index(), 1, g, n);
             // Box and Muller, "A note on the generation of random normal deviates" (1958).
-            Tensor normal = a.log().mul_(new Scalar(-2.0)).sqrt_().mul_(b.mul_(new Scalar(2 * Math.PI)).cos_());
+            Tensor normal = a.log()
+                    .mul_(new Scalar(-2.0))
+                    .sqrt_()
+                    .mul_(b.mul_(new Scalar(2 * Math.PI)).cos_());
             Tensor phi = normal.mul_(new Scalar(std))
                     .to(weight.latent().device(), weight.latent().scalar_type(), false, true, null);
             return Tensors.keep(phi);
@@ -140,7 +144,10 @@ public final class DynamicProbabilisticPruning implements PruningMethod {
         }
     }
 
-    /** The L2 norm of each candidate over the mean norm of its group, minus one, halved: mean 0, the scale of random logits. */
+    /**
+     * The L2 norm of each candidate over the mean norm of its group, minus one, halved: mean 0, the scale of random
+     * logits.
+     */
     private static Tensor relativeMagnitude(MaskedWeight weight) {
         Tensor norm = Magnitude.norms(weight);
         Tensor mean = norm.mean(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional());

@@ -6,9 +6,9 @@ import org.kofn.kernels.Kernels;
 import org.kofn.kernels.MaskedWeight;
 
 /**
- * The k candidates of largest L2 norm in every group, anew every few steps while k falls cubically to its goal: the baseline
- * (Zhu and Gupta, "To prune, or not to prune", 2017), with the exact per-group k that this project compares at. With the
- * dense gradient it is the update of Lin et al., "Dynamic Model Pruning with Feedback" (ICLR 2020).
+ * The k candidates of largest L2 norm in every group, anew every few steps while k falls cubically to its goal: the
+ * baseline (Zhu and Gupta, "To prune, or not to prune", 2017), with the exact per-group k that this project compares
+ * at. With the dense gradient it is the update of Lin et al., "Dynamic Model Pruning with Feedback" (ICLR 2020).
  */
 public final class Magnitude extends ScoredPruning {
 

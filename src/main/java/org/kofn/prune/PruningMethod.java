@@ -4,8 +4,8 @@ import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A way of choosing which k of n candidates stay. It holds the {@link org.kofn.kernels.MaskedWeight}s it was made with; k
- * may change between steps, and every mask it writes has exactly k ones in every group.
+ * A way of choosing which k of n candidates stay. It holds the {@link org.kofn.kernels.MaskedWeight}s it was made with;
+ * k may change between steps, and every mask it writes has exactly k ones in every group.
  */
 public interface PruningMethod {
 

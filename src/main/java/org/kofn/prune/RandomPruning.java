@@ -8,8 +8,8 @@ import org.kofn.kernels.Kernels;
 import org.kofn.kernels.MaskedWeight;
 
 /**
- * k candidates of every group at random, drawn once: the floor that a method must beat. As k falls, masks are nested, since
- * the scores stay.
+ * k candidates of every group at random, drawn once: the floor that a method must beat. As k falls, masks are nested,
+ * since the scores stay.
  */
 public final class RandomPruning extends ScoredPruning {
     /** Keeps these draws apart from every training step's and from initial logits. */
@@ -32,8 +32,8 @@ public final class RandomPruning extends ScoredPruning {
     Tensor scores(MaskedWeight weight) {
         long groups = weight.layout().groups();
         long candidates = weight.layout().candidates();
-        try (Tensor noise = GumbelNoise.of(
-                seed, RANDOM_SCORES, weight.index(), groups, candidates, ScalarType.Double)) {
+        try (Tensor noise =
+                GumbelNoise.of(seed, RANDOM_SCORES, weight.index(), groups, candidates, ScalarType.Double)) {
             return noise.to(weight.latent().device(), weight.latent().scalar_type(), false, true, null);
         }
     }

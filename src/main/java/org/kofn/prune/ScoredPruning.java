@@ -13,8 +13,8 @@ import org.kofn.kernels.MaskedWeight;
 import org.kofn.torch.Tensors;
 
 /**
- * Methods that rank candidates by a score that is computed, not learnt: every so many steps the masks are the exact top-k
- * of the scores, in between they stay.
+ * Methods that rank candidates by a score that is computed, not learnt: every so many steps the masks are the exact
+ * top-k of the scores, in between they stay.
  */
 abstract class ScoredPruning implements PruningMethod {
     private final Kernels kernels;
@@ -72,7 +72,10 @@ abstract class ScoredPruning implements PruningMethod {
         kernels.select(layers);
     }
 
-    /** Whether some k is no longer the mask's; counted from the masks, so that a resumed run sees what an undisturbed one does. */
+    /**
+     * Whether some k is no longer the mask's; counted from the masks, so that a resumed run sees what an undisturbed
+     * one does.
+     */
     private boolean keptChanged() {
         try (PointerScope scope = new PointerScope()) {
             return weights.stream()

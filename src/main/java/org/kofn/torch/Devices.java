@@ -2,9 +2,9 @@ package org.kofn.torch;
 
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.bytedeco.openblas.presets.openblas;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch_cuda;
 import org.kofn.base.KofnException;
 
 /** The device a run uses: {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}. */
@@ -36,7 +36,7 @@ public final class Devices {
                     text);
         }
         int index = matcher.group(1) == null ? 0 : Integer.parseInt(matcher.group(1));
-        int count = torch_cuda.device_count();
+        long count = torch.cuda_device_count();
         if (index >= count) {
             throw KofnException.device(
                     "device: %s: this machine has %d CUDA device(s); the last is cuda:%d", text, count, count - 1);
@@ -47,6 +47,15 @@ public final class Devices {
     /** Whether LibTorch can run on a CUDA device: a driver, a device and the natives of the {@code gpu} profile. */
     public static boolean cudaAvailable() {
         return torch.cuda_is_available();
+    }
+
+    /**
+     * Lets so many CPU threads compute. LibTorch's OpenMP pool and OpenBLAS's own are told both: left alone, the second
+     * takes every core for matrix products, and its threads go on spinning beside the first.
+     */
+    public static void setThreads(int threads) {
+        torch.set_num_threads(threads);
+        openblas.blas_set_num_threads(threads);
     }
 
     /** Whether tensors on this device live in the memory of an NVIDIA GPU. */

@@ -18,8 +18,8 @@ public final class Tensors {
     private Tensors() {}
 
     /**
-     * Lets a pointer outlive the scope it was created in; its owner closes it. Static constants need it too: a class may be
-     * initialised inside a scope.
+     * Lets a pointer outlive the scope it was created in; its owner closes it. Static constants need it too: a class
+     * may be initialised inside a scope.
      */
     public static <T extends Pointer> T keep(T pointer) {
         pointer.retainReference();

@@ -13,7 +13,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.kofn.base.AtomicFile;
 import org.kofn.base.KofnException;
-import org.kofn.data.Batches;
 import org.kofn.data.Dataset;
 import org.kofn.export.CompactFile;
 import org.kofn.export.LayerSummary;
@@ -21,6 +20,7 @@ import org.kofn.export.Provenance;
 import org.kofn.export.PrunedTensor;
 import org.kofn.export.RunFolder;
 import org.kofn.export.Summary;
+import org.kofn.export.TestLogits;
 import org.kofn.kernels.MaskedWeight;
 import org.kofn.mask.MaskMetrics;
 import org.kofn.nn.Cost;
@@ -41,31 +41,32 @@ final class Artefacts {
         this.masks = masks;
     }
 
-    /** Writes the models, tests once, and writes what was found. The summary comes last: where it is, the run is whole. */
+    /**
+     * Writes the models, tests once, and writes what was found. The summary comes last: where it is, the run is whole.
+     */
     Summary write(Double validationAccuracy, Instant started, double seconds) {
         try (PointerScope scope = new PointerScope()) {
             bench.module().train(false);
             bench.module().save(folder.modelPt(), Map.of("recipe.yaml", recipeYaml));
-            CompactFile.write(folder.modelSafetensors(), tensors(), pruned(), recipeYaml, extra());
+            CompactFile.write(
+                    folder.modelSafetensors(), tensors(), pruned(), recipeYaml, CompactFile.about(bench.network()));
             Map<String, String> checksums = new LinkedHashMap<>();
             checksums.put("train", bench.train().checksum());
-            Evaluation test;
             try (Dataset set = bench.test();
-                    Batches batches = bench.inOrder(set)) {
+                    TestLogits test = TestLogits.of(bench.module(), set, bench.device())) {
                 checksums.put("test", set.checksum());
-                test = Evaluation.of(bench.module(), batches);
+                Provenance.of(
+                                bench.device(),
+                                bench.recipe().precision().name().toLowerCase(Locale.ROOT),
+                                bench.recipe().seed(),
+                                checksums,
+                                started,
+                                Instant.now())
+                        .write(folder.provenance());
+                Summary summary = summary(validationAccuracy, test, seconds);
+                summary.write(folder.summary());
+                return summary;
             }
-            Provenance.of(
-                            bench.device(),
-                            bench.recipe().precision().name().toLowerCase(Locale.ROOT),
-                            bench.recipe().seed(),
-                            checksums,
-                            started,
-                            Instant.now())
-                    .write(folder.provenance());
-            Summary summary = summary(validationAccuracy, test, seconds);
-            summary.write(folder.summary());
-            return summary;
         }
     }
 
@@ -85,20 +86,13 @@ final class Artefacts {
         for (int i = 0; i < bench.plans().size(); i++) {
             MaskedWeight weight = bench.compression().pruned().get(i);
             String parameter = bench.plans().get(i).weight().parameter();
-            pruned.add(new PrunedTensor(parameter, weight.layout(), weight.k(), weight.mask().cpu()));
+            pruned.add(new PrunedTensor(
+                    parameter, weight.layout(), weight.k(), weight.mask().cpu()));
         }
         return pruned;
     }
 
-    private Map<String, String> extra() {
-        Network network = bench.network();
-        return Map.of(
-                "model", network.name(),
-                "input", network.input().channels() + "x" + network.input().height() + "x" + network.input().width(),
-                "classes", Integer.toString(network.classes()));
-    }
-
-    private Summary summary(Double validationAccuracy, Evaluation test, double seconds) {
+    private Summary summary(Double validationAccuracy, TestLogits test, double seconds) {
         Map<String, Double> density = new HashMap<>();
         bench.plans().forEach(plan -> density.put(plan.weight().layer(), plan.density()));
         long dropped = 0;
@@ -116,11 +110,13 @@ final class Artefacts {
         return new Summary(
                 bench.recipe().model().name(),
                 bench.recipe().data().name(),
-                bench.recipe().prune() == null ? "dense" : bench.recipe().prune().method(),
+                bench.recipe().prune() == null
+                        ? "dense"
+                        : bench.recipe().prune().method(),
                 test.accuracy(),
                 validationAccuracy,
                 test.loss(),
-                test.logitsSha256(),
+                test.sha256(),
                 parameters,
                 parameters - dropped,
                 macs,
@@ -136,7 +132,8 @@ final class Artefacts {
         bench.plans().forEach(plan -> plans.put(plan.weight().layer(), plan));
         List<LayerSummary> layers = new ArrayList<>();
         for (Network.Weight weight : bench.network().weights()) {
-            int bits = 8 * (int) bench.module().parameters().get(weight.parameter()).element_size();
+            int bits = 8
+                    * (int) bench.module().parameters().get(weight.parameter()).element_size();
             LayerPlan plan = plans.get(weight.layer());
             if (plan == null) {
                 long inputs = 1;

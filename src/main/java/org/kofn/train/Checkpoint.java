@@ -9,8 +9,8 @@ import org.kofn.base.KofnException;
 import org.kofn.torch.Safetensors;
 
 /**
- * Everything a run is at a step: masters, buffers, logits, masks, the optimisers' state, the position and the sums of the
- * current epoch. Random numbers need no state: all are functions of (seed, position). One safetensors file.
+ * Everything a run is at a step: masters, buffers, logits, masks, the optimisers' state, the position and the sums of
+ * the current epoch. Random numbers need no state: all are functions of (seed, position). One safetensors file.
  *
  * @param tensors by name, the kind before a slash: {@code master/conv1.weight}, {@code logits/conv1}
  * @param metadata position and recipe, as strings

@@ -52,7 +52,7 @@ final class CheckpointStore {
     /** The newest checkpoint, which must be there, whole, and of this recipe. */
     Checkpoint resume(String recipe) {
         Path file = newest().orElseThrow(() -> KofnException.usage(
-                "--resume: there is no checkpoint in %s; leave out --resume to start", folder));
+                "--resume: there is no checkpoint in %s yet; --force starts the run again", folder));
         Checkpoint checkpoint;
         try {
             checkpoint = Checkpoint.read(file);

@@ -10,7 +10,9 @@ import org.kofn.base.KofnException;
 final class Divergence {
     private Divergence() {}
 
-    /** The error for a step whose loss is {@code loss}: names the first parameter, in network order, that is not finite. */
+    /**
+     * The error for a step whose loss is {@code loss}: names the first parameter, in network order, that is not finite.
+     */
     static KofnException at(long step, double loss, Workbench bench) {
         String culprit = culprit(bench.compression().masters(), "weights")
                 + (bench.compression().method() == null

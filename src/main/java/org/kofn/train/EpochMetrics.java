@@ -5,8 +5,8 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 
 /**
- * A line of {@code metrics.jsonl}. It holds no times, so that an interrupted and resumed run writes the same bytes as an
- * undisturbed one; times are in {@code provenance.json}.
+ * A line of {@code metrics.jsonl}. It holds no times, so that an interrupted and resumed run writes the same bytes as
+ * an undisturbed one; times are in {@code provenance.json}.
  *
  * @param epoch from 1, over the whole run
  * @param phase dense, prune or finetune

@@ -2,7 +2,10 @@ package org.kofn.train;
 
 import java.util.Map;
 
-/** Sums of an epoch: loss and hits over the images seen. Doubles as strings of their bits, so that a resume adds on exactly. */
+/**
+ * Sums of an epoch: loss and hits over the images seen. Doubles as strings of their bits, so that a resume adds on
+ * exactly.
+ */
 final class EpochTotals {
     private double loss;
     private long correct;

@@ -24,16 +24,18 @@ final class LearningRate {
         double progress = span <= 1 ? 0 : (double) step / span;
         double factor =
                 switch (schedule.name()) {
-                    case "cosine" -> schedule.floor()
-                            + (1 - schedule.floor()) * 0.5 * (1 + Math.cos(Math.PI * progress));
-                    case "step" -> Math.pow(
-                            schedule.gamma(),
-                            schedule.milestones().stream()
-                                    .filter(milestone -> progress >= milestone)
-                                    .count());
-                    case "one-cycle" -> progress < ONE_CYCLE_RISE
-                            ? between(ONE_CYCLE_START, 1, progress / ONE_CYCLE_RISE)
-                            : between(1, ONE_CYCLE_END, (progress - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE));
+                    case "cosine" ->
+                        schedule.floor() + (1 - schedule.floor()) * 0.5 * (1 + Math.cos(Math.PI * progress));
+                    case "step" ->
+                        Math.pow(
+                                schedule.gamma(),
+                                schedule.milestones().stream()
+                                        .filter(milestone -> progress >= milestone)
+                                        .count());
+                    case "one-cycle" ->
+                        progress < ONE_CYCLE_RISE
+                                ? between(ONE_CYCLE_START, 1, progress / ONE_CYCLE_RISE)
+                                : between(1, ONE_CYCLE_END, (progress - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE));
                     default -> 1;
                 };
         double warmup = schedule.warmup() * perEpoch;

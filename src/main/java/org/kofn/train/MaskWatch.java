@@ -11,7 +11,10 @@ import org.kofn.compress.Compression;
 import org.kofn.kernels.MaskedWeight;
 import org.kofn.mask.MaskMetrics;
 
-/** Follows the noise-free masks from epoch to epoch: densities, confidence, diversity, and how many candidates changed sides. */
+/**
+ * Follows the noise-free masks from epoch to epoch: densities, confidence, diversity, and how many candidates changed
+ * sides.
+ */
 final class MaskWatch {
     private final Compression compression;
     private final Map<String, Tensor> previous = new LinkedHashMap<>();
@@ -19,7 +22,10 @@ final class MaskWatch {
     MaskWatch(Compression compression) {
         this.compression = compression;
         try (NoGradGuard guard = new NoGradGuard()) {
-            compression.pruned().forEach(weight -> previous.put(weight.layer(), weight.mask().clone()));
+            compression
+                    .pruned()
+                    .forEach(
+                            weight -> previous.put(weight.layer(), weight.mask().clone()));
         }
     }
 
@@ -54,8 +60,9 @@ final class MaskWatch {
 
     /** Confidence and diversity of a layer's logits; null for methods that learn none. */
     MaskMetrics metrics(String layer) {
-        Tensor logits =
-                compression.method() == null ? null : compression.method().logits().get(layer);
+        Tensor logits = compression.method() == null
+                ? null
+                : compression.method().logits().get(layer);
         return logits == null ? null : MaskMetrics.of(logits);
     }
 }

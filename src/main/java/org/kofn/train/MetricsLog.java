@@ -11,8 +11,8 @@ import java.nio.file.StandardOpenOption;
 import org.kofn.base.KofnException;
 
 /**
- * {@code metrics.jsonl}: one line an epoch, appended. A checkpoint remembers how long the file was, and a resume cuts it back
- * to that length, so that lines written after the checkpoint are not there twice.
+ * {@code metrics.jsonl}: one line an epoch, appended. A checkpoint remembers how long the file was, and a resume cuts
+ * it back to that length, so that lines written after the checkpoint are not there twice.
  */
 final class MetricsLog {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -39,8 +39,7 @@ final class MetricsLog {
                     "%s: is shorter than the checkpoint remembers (%d of %d bytes); start again with --force",
                     file, length(), length);
         }
-        try (FileChannel channel =
-                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             channel.truncate(length);
             channel.force(true);
         } catch (IOException e) {
@@ -50,8 +49,7 @@ final class MetricsLog {
 
     /** Appends a line and forces it to disk, so that a checkpoint never remembers more than there is. */
     void append(EpochMetrics metrics) {
-        try (FileChannel channel =
-                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             ByteBuffer line =
                     ByteBuffer.wrap((JSON.writeValueAsString(metrics) + "\n").getBytes(StandardCharsets.UTF_8));
             while (line.hasRemaining()) {

@@ -30,9 +30,9 @@ import org.kofn.torch.Tensors;
 /**
  * LibTorch's optimisers over the masters and the logits.
  *
- * <p>Weights of two and more axes decay; norms, biases and logits never do. Logits have an Adam of their own, whatever steps
- * the weights: only their differences matter, so a step that is free of the gradient's scale fits them, at a rate of their
- * own (some fifty times the weights').
+ * <p>Weights of two and more axes decay; norms, biases and logits never do. Logits have an Adam of their own, whatever
+ * steps the weights: only their differences matter, so a step that is free of the gradient's scale fits them, at a rate
+ * of their own (some fifty times the weights').
  */
 final class Optimizers implements AutoCloseable {
     private static final OptimizerRecipe LOGITS = new OptimizerRecipe("adam", 1e-3, 0, 0.9, false, 0.9, 0.999);
@@ -56,9 +56,8 @@ final class Optimizers implements AutoCloseable {
                 weights.add_param_group(new OptimizerParamGroup(vector(others)));
                 noDecay(recipe, weights.param_groups().get(1).options());
             }
-            Optimizer second = logits.isEmpty()
-                    ? null
-                    : Tensors.keep(new Adam(vector(logits), (AdamOptions) options(LOGITS, 0)));
+            Optimizer second =
+                    logits.isEmpty() ? null : Tensors.keep(new Adam(vector(logits), (AdamOptions) options(LOGITS, 0)));
             return new Optimizers(weights, second);
         }
     }
@@ -100,7 +99,10 @@ final class Optimizers implements AutoCloseable {
         }
     }
 
-    /** LibTorch writes archives to paths; a file that lives for a moment in the run folder's file system carries the bytes. */
+    /**
+     * LibTorch writes archives to paths; a file that lives for a moment in the run folder's file system carries the
+     * bytes.
+     */
     private static byte[] save(Optimizer optimizer, Path folder) {
         try (PointerScope scope = new PointerScope()) {
             Path file = Files.createTempFile(folder, ".optimizer", ".part");
@@ -167,8 +169,8 @@ final class Optimizers implements AutoCloseable {
     }
 
     /**
-     * LibTorch keeps the betas in a {@code std::tuple}, which lies backwards in memory with GCC's library and forwards with
-     * others; the defaults (0.9, 0.999) tell which.
+     * LibTorch keeps the betas in a {@code std::tuple}, which lies backwards in memory with GCC's library and forwards
+     * with others; the defaults (0.9, 0.999) tell which.
      */
     private static void setBetas(DoublePointer betas, OptimizerRecipe recipe) {
         int first = betas.get(0) < betas.get(1) ? 0 : 1;
@@ -176,8 +178,8 @@ final class Optimizers implements AutoCloseable {
     }
 
     /**
-     * A group starts with a copy of the optimiser's options, and this changes its own. (Options that are given to a group are
-     * owned by C++ and by Java at once in these bindings, and are freed under the optimiser's feet.)
+     * A group starts with a copy of the optimiser's options, and this changes its own. (Options that are given to a
+     * group are owned by C++ and by Java at once in these bindings, and are freed under the optimiser's feet.)
      */
     private static void noDecay(OptimizerRecipe recipe, OptimizerOptions options) {
         switch (recipe.name()) {

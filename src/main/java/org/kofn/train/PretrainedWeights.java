@@ -53,7 +53,10 @@ final class PretrainedWeights {
         return file.metadata().containsKey("kofn") ? CompactFile.read(from).tensors() : file.tensors();
     }
 
-    /** Every parameter must be there in its shape; a step counter of batch norms may be missing, nothing else may be left over. */
+    /**
+     * Every parameter must be there in its shape; a step counter of batch norms may be missing, nothing else may be
+     * left over.
+     */
     private static void check(String from, Map<String, Tensor> source, Map<String, Tensor> target) {
         List<String> wrong = new ArrayList<>();
         target.forEach((name, tensor) -> {
@@ -65,7 +68,9 @@ final class PretrainedWeights {
                         + java.util.Arrays.toString(Tensors.shape(tensor)));
             }
         });
-        source.keySet().stream().filter(name -> !target.containsKey(name)).forEach(name -> wrong.add(name + " is unknown"));
+        source.keySet().stream()
+                .filter(name -> !target.containsKey(name))
+                .forEach(name -> wrong.add(name + " is unknown"));
         if (!wrong.isEmpty()) {
             throw KofnException.file(
                     "from: %s does not fit the model: %s%s",

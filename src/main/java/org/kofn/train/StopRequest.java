@@ -3,7 +3,9 @@ package org.kofn.train;
 import java.util.concurrent.atomic.AtomicReference;
 import org.kofn.base.ExitCode;
 
-/** Asks a running trainer to finish its step, write a checkpoint and stop; signal handlers call it from their thread. */
+/**
+ * Asks a running trainer to finish its step, write a checkpoint and stop; signal handlers call it from their thread.
+ */
 public final class StopRequest {
     private final AtomicReference<ExitCode> reason = new AtomicReference<>();
 

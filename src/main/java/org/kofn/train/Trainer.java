@@ -8,6 +8,8 @@ import org.kofn.base.ExitCode;
 import org.kofn.base.KofnException;
 import org.kofn.compress.Compression;
 import org.kofn.export.RunFolder;
+import org.kofn.export.Summary;
+import org.kofn.export.TestLogits;
 import org.kofn.prune.PruneStep;
 import org.kofn.recipe.OptimizerRecipe;
 import org.kofn.recipe.Recipe;
@@ -18,8 +20,8 @@ import org.kofn.torch.Tensors;
 /**
  * Runs a recipe: its phases, epoch by epoch and step by step, with checkpoints, and the artefacts at the end.
  *
- * <p>All that a step depends on is a function of (recipe, step) or part of a checkpoint, so that a run that was killed and
- * resumed ends with the same bits as one that was not.
+ * <p>All that a step depends on is a function of (recipe, step) or part of a checkpoint, so that a run that was killed
+ * and resumed ends with the same bits as one that was not.
  */
 public final class Trainer {
     private final TrainRequest request;
@@ -50,15 +52,16 @@ public final class Trainer {
         this.plan = RunPlan.of(recipe, perEpoch);
         this.trainingStep = new TrainingStep(bench);
         this.metrics = new MetricsLog(folder.metrics());
-        this.store = new CheckpointStore(folder.checkpoints(), recipe.checkpoint().keep());
+        this.store =
+                new CheckpointStore(folder.checkpoints(), recipe.checkpoint().keep());
         this.masks = new MaskWatch(bench.compression());
     }
 
     /**
      * Trains, prunes, fine-tunes and writes the run folder.
      *
-     * @throws KofnException usage: the recipe does not fit the network or the folder is taken; file: data or disk; device;
-     *     diverged; interrupted or terminated, after a checkpoint
+     * @throws KofnException usage: the recipe does not fit the network or the folder is taken; file: data or disk;
+     *     device; diverged; interrupted or terminated, after a checkpoint
      */
     public static TrainingResult run(TrainRequest request) {
         RunFolder folder = RunFolders.prepare(request);
@@ -128,8 +131,9 @@ public final class Trainer {
             compression.mode(Compression.Mode.FROZEN);
         }
         OptimizerRecipe wanted = recipe.optimizerOf(epoch.phase());
-        OptimizerRecipe present =
-                epoch.phaseIndex() == 0 ? null : recipe.optimizerOf(recipe.phases().get(epoch.phaseIndex() - 1));
+        OptimizerRecipe present = epoch.phaseIndex() == 0
+                ? null
+                : recipe.optimizerOf(recipe.phases().get(epoch.phaseIndex() - 1));
         if (optimizers == null || !wanted.equals(present)) {
             replaceOptimizers(wanted);
         }
@@ -159,8 +163,8 @@ public final class Trainer {
     }
 
     private double rate(RunPlan.Epoch epoch, long index) {
-        double factor = LearningRate.factor(
-                epoch.schedule(), epoch.scheduleStep() + index, epoch.scheduleSteps(), perEpoch);
+        double factor =
+                LearningRate.factor(epoch.schedule(), epoch.scheduleStep() + index, epoch.scheduleSteps(), perEpoch);
         return recipe.optimizerOf(epoch.phase()).rate() * factor;
     }
 
@@ -176,8 +180,7 @@ public final class Trainer {
             bench.setKept(progress);
         }
         compression.freeze();
-        Evaluation validation = bench.validation() == null ? null : Evaluation.of(bench.module(), bench.validation());
-        bench.module().train(true);
+        Validation validation = validate();
         boolean learns = compression.mode() == Compression.Mode.PRUNE
                 && !compression.method().logits().isEmpty();
         EpochMetrics line = new EpochMetrics(
@@ -201,6 +204,20 @@ public final class Trainer {
         if (lastPhase && validation != null && validation.accuracy() > bestAccuracy) {
             bestAccuracy = validation.accuracy();
             state().write(store.best());
+        }
+    }
+
+    /** Loss and accuracy on the part held out. */
+    private record Validation(double loss, double accuracy) {}
+
+    private Validation validate() {
+        if (bench.validation() == null) {
+            return null;
+        }
+        try (TestLogits logits = TestLogits.of(bench.module(), bench.validation(), bench.device())) {
+            return new Validation(logits.loss(), logits.accuracy());
+        } finally {
+            bench.module().train(true);
         }
     }
 
@@ -234,7 +251,9 @@ public final class Trainer {
         if (compression.method() != null) {
             checkpoint.put(Checkpoint.LOGITS, compression.method().logits());
         }
-        compression.pruned().forEach(weight -> checkpoint.tensors().put(Checkpoint.MASK + weight.layer(), weight.mask()));
+        compression
+                .pruned()
+                .forEach(weight -> checkpoint.tensors().put(Checkpoint.MASK + weight.layer(), weight.mask()));
         checkpoint.put(Checkpoint.FROZEN, masks.previous());
         Map<String, String> metadata = checkpoint.metadata();
         metadata.put("step", Long.toString(step));
@@ -274,13 +293,17 @@ public final class Trainer {
             checkpoint.restore(Checkpoint.LOGITS, compression.method().logits());
         }
         compression.mode(Compression.Mode.valueOf(checkpoint.metadata().get("mode")));
-        compression.pruned().forEach(
-                weight -> checkpoint.restore(Checkpoint.MASK, Map.of(weight.layer(), weight.mask())));
+        compression
+                .pruned()
+                .forEach(weight -> checkpoint.restore(Checkpoint.MASK, Map.of(weight.layer(), weight.mask())));
         checkpoint.restore(Checkpoint.FROZEN, masks.previous());
+        if (compression.mode() == Compression.Mode.FROZEN) {
+            bench.setKept(1);
+        }
     }
 
     /** Takes the best epoch's weights and masks, looks at the test set once, and writes the artefacts. */
-    private org.kofn.export.Summary finish(RunFolder folder) {
+    private Summary finish(RunFolder folder) {
         Compression compression = bench.compression();
         Double validation = null;
         if (bench.validation() != null) {

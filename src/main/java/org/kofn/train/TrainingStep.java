@@ -15,8 +15,8 @@ import org.kofn.recipe.Recipe;
 import org.kofn.torch.Philox;
 
 /**
- * One step: masks and effective weights, forward, loss, backward, gradients of latent weights and logits, optimiser. Everything
- * native that it makes is gone when it returns.
+ * One step: masks and effective weights, forward, loss, backward, gradients of latent weights and logits, optimiser.
+ * Everything native that it makes is gone when it returns.
  */
 final class TrainingStep {
     private static final int MEAN = 1; // at::Reduction::Mean

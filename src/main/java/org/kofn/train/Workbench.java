@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.compress.Compression;
 import org.kofn.data.Augmentation;
@@ -41,7 +40,7 @@ import org.kofn.torch.Devices;
  * @param kernels which implementation runs, and why
  * @param train the training part, without what is held out
  * @param training shuffled, augmented batches of it
- * @param validation batches of the part held out; null when none is
+ * @param validation the part held out; null when none is
  * @param network the network as data
  * @param module the network as TorchScript
  * @param plans what is pruned and to which k, in network order
@@ -53,7 +52,7 @@ record Workbench(
         Kernels.Choice kernels,
         Dataset train,
         Batches training,
-        Batches validation,
+        Dataset validation,
         Network network,
         ScriptModule module,
         List<LayerPlan> plans,
@@ -64,27 +63,23 @@ record Workbench(
     static Workbench of(Recipe recipe, String kernelName) {
         Device device = Devices.parse(recipe.device());
         if (recipe.threads() > 0) {
-            torch.set_num_threads(recipe.threads());
+            Devices.setThreads(recipe.threads());
         }
         Kernels.Choice kernels = Kernels.choose(kernelName, device);
         Dataset all = DataCatalog.load(recipe.data().name(), dir(recipe), Part.TRAIN);
         Network network = Zoo.build(recipe.model().name(), shape(all), all.classes());
-        List<LayerPlan> plans =
-                recipe.prune() == null ? List.of() : LayerPlan.resolve(recipe.prune(), network);
+        List<LayerPlan> plans = recipe.prune() == null ? List.of() : LayerPlan.resolve(recipe.prune(), network);
         long held = recipe.data().validationCount(all.size());
         Dataset[] parts = Split.holdOut(all, held, recipe.seed());
         Dataset train = parts[0].to(device);
-        Augmentation augmentation =
-                new Augmentation(recipe.data().shift(), recipe.data().crop(), recipe.data().flip());
+        Augmentation augmentation = new Augmentation(
+                recipe.data().shift(), recipe.data().crop(), recipe.data().flip());
         Batches training = new Batches(train, augmentation, recipe.batch(), recipe.seed(), true);
-        Batches validation = held == 0
-                ? null
-                : new Batches(parts[1].to(device), Augmentation.NONE, Evaluation.BATCH, recipe.seed(), false);
+        Dataset validation = held == 0 ? null : parts[1].to(device);
         ScalarType type = recipe.precision() == Precision.BF16 ? ScalarType.BFloat16 : ScalarType.Float;
         ScriptModule module = TorchScriptCompiler.compile(network, recipe.seed(), type, device);
         Compression compression = compression(recipe, kernels.kernels(), module.parameters(), plans);
-        return new Workbench(
-                recipe, device, kernels, train, training, validation, network, module, plans, compression);
+        return new Workbench(recipe, device, kernels, train, training, validation, network, module, plans, compression);
     }
 
     /** Sets every layer's k for a point of the prune phases. */
@@ -97,11 +92,6 @@ record Workbench(
     /** The test part: looked at once, at the end. */
     Dataset test() {
         return DataCatalog.load(recipe.data().name(), dir(recipe), Part.TEST).to(device);
-    }
-
-    /** Unshuffled batches of a set, for evaluation. */
-    Batches inOrder(Dataset dataset) {
-        return new Batches(dataset, Augmentation.NONE, Evaluation.BATCH, recipe.seed(), false);
     }
 
     @Override
@@ -132,22 +122,24 @@ record Workbench(
                     weight.parameter(),
                     Compression.latent(weight.layer(), i, plans.get(i).layout(), parameters.get(weight.parameter())));
         }
-        PruningMethod method =
-                recipe.prune() == null ? null : method(recipe, kernels, List.copyOf(pruned.values()));
+        PruningMethod method = recipe.prune() == null ? null : method(recipe, kernels, List.copyOf(pruned.values()));
         return new Compression(kernels, parameters, pruned, method);
     }
 
     private static PruningMethod method(Recipe recipe, Kernels kernels, List<MaskedWeight> weights) {
         PruneRecipe prune = recipe.prune();
         return switch (prune.method()) {
-            case "dpp" -> new DynamicProbabilisticPruning(
-                    kernels,
-                    weights,
-                    new DynamicProbabilisticPruning.Settings(
-                            recipe.seed(), prune.init().equals("magnitude"), prune.initStd(), prune.denseGradient()));
+            case "dpp" ->
+                new DynamicProbabilisticPruning(
+                        kernels,
+                        weights,
+                        new DynamicProbabilisticPruning.Settings(
+                                recipe.seed(),
+                                prune.init().equals("magnitude"),
+                                prune.initStd(),
+                                prune.denseGradient()));
             case "magnitude" -> new Magnitude(kernels, weights, prune.every(), prune.denseGradient());
-            case "random" -> new RandomPruning(
-                    kernels, weights, recipe.seed(), prune.every(), prune.denseGradient());
+            case "random" -> new RandomPruning(kernels, weights, recipe.seed(), prune.every(), prune.denseGradient());
             default -> throw new IllegalStateException(prune.method());
         };
     }

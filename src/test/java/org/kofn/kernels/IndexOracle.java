@@ -6,7 +6,9 @@ import org.kofn.mask.MaskLayout;
 final class IndexOracle {
     private IndexOracle() {}
 
-    /** Element by element of a weight [O, I, R, S]: whether its candidate is kept by the mask [G, n] (bytes, row-major). */
+    /**
+     * Element by element of a weight [O, I, R, S]: whether its candidate is kept by the mask [G, n] (bytes, row-major).
+     */
     static boolean[] keptElements(MaskLayout layout, byte[] mask) {
         long[] shape = layout.shape();
         int o = (int) shape[0];

@@ -176,7 +176,12 @@ class SamplingProperties {
             double error = single.to(ScalarType.Double).sub(exact).abs().max().item_double();
             assertThat(error).isPositive().isLessThan(1e-2);
             Tensor winners = exact.gt(new Scalar(0.0));
-            double among = single.to(ScalarType.Double).sub(exact).mul(winners).abs().max().item_double();
+            double among = single.to(ScalarType.Double)
+                    .sub(exact)
+                    .mul(winners)
+                    .abs()
+                    .max()
+                    .item_double();
             assertThat(among).isLessThan(2e-6);
         }
     }

@@ -129,9 +129,7 @@ class PruningMethodsTest {
         MaskLayout wide = MaskLayout.of("fc", Granularity.WEIGHT, new long[] {100, 500}, 0, 1);
         MaskedWeight fc = new MaskedWeight("fc", 0, wide, torch.zeros(100, 500), torch.zeros(100, 500));
         Tensor logits = new DynamicProbabilisticPruning(
-                        new Reference(),
-                        List.of(fc),
-                        new DynamicProbabilisticPruning.Settings(7, false, null, true))
+                        new Reference(), List.of(fc), new DynamicProbabilisticPruning.Settings(7, false, null, true))
                 .logits()
                 .get("fc");
         assertThat(logits.std().item_double()).isBetween(0.49, 0.51);

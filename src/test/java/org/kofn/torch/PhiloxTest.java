@@ -13,8 +13,7 @@ class PhiloxTest {
 
     @Test
     void allOnes() {
-        assertThat(Philox.words(-1L, -1, -1, -1, -1))
-                .containsExactly(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
+        assertThat(Philox.words(-1L, -1, -1, -1, -1)).containsExactly(0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
     }
 
     @Test

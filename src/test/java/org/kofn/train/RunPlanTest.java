@@ -58,7 +58,8 @@ class RunPlanTest {
 
     @Test
     void aShortTrialStillVisitsEveryPhase() {
-        assertThat(plan(0.001).epochs()).extracting(epoch -> epoch.phase().phase())
+        assertThat(plan(0.001).epochs())
+                .extracting(epoch -> epoch.phase().phase())
                 .containsExactly("dense", "prune", "prune", "finetune");
     }
 

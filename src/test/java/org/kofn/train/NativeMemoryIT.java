@@ -1,0 +1,76 @@
+package org.kofn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.kofn.recipe.Recipe;
+import org.kofn.recipe.RecipeReader;
+
+/**
+ * 2,000 training steps must not grow native memory: less than 1 % of the resident set. The tests' Java heap is touched
+ * as a whole at start-up, so that what grows is native.
+ */
+@EnabledOnOs(OS.LINUX)
+class NativeMemoryIT {
+    private static final int WARM = 600;
+    private static final int STEPS = 2000;
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void twoThousandStepsGrowNativeMemoryByLessThanOnePercent() {
+        Recipe recipe = RecipeReader.parse(
+                """
+                model: digits-cnn
+                data: {name: digits, validation: 300, shift: 1}
+                threads: 1
+                device: cpu
+                batch: 16
+                prune:
+                  layers:
+                    - {match: conv2, granularity: kernel, keep: 1/4}
+                    - {match: "fc*", keep: 5%}
+                phases: [{phase: prune, epochs: 12}]
+                """,
+                "test", List.of(), 1);
+        long[] resident = new long[2];
+        Trainer.run(new TrainRequest(
+                recipe,
+                folder.resolve("run"),
+                false,
+                false,
+                "auto",
+                new ProgressListener() {
+                    @Override
+                    public void step(Position position) {
+                        if (position.step() == WARM || position.step() == WARM + STEPS) {
+                            System.gc();
+                            resident[position.step() == WARM ? 0 : 1] = residentKilobytes();
+                        }
+                    }
+                },
+                new StopRequest()));
+        assertThat(resident[0]).isPositive();
+        assertThat(resident[1]).isLessThan(resident[0] + resident[0] / 100);
+    }
+
+    private static long residentKilobytes() {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/status")).stream()
+                    .filter(line -> line.startsWith("VmRSS:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                    .findFirst()
+                    .orElseThrow();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
