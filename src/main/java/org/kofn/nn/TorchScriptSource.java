@@ -17,8 +17,8 @@ final class TorchScriptSource {
     private static final Pattern IDENTIFIER = Pattern.compile("[A-Za-z_][A-Za-z0-9_]*");
     /** Python's keywords, and what the source uses itself. */
     private static final Set<String> RESERVED = Set.of(("and as assert async await break class continue def del elif"
-        + " else except False finally for from global if import in is lambda None nonlocal not or pass raise return"
-        + " True try while with yield self torch " + Network.INPUT)
+                    + " else except False finally for from global if import in is lambda None nonlocal not or pass raise return"
+                    + " True try while with yield self torch " + Network.INPUT)
             .split(" "));
 
     private static final String HEAD = "def forward(self, input: Tensor) -> Tensor:\n";

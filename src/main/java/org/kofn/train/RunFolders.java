@@ -38,6 +38,7 @@ final class RunFolders {
     /** Makes the folder ready: what an older run left goes, the recipe is written. */
     static void open(RunFolder folder, TrainRequest request) {
         if (request.resume()) {
+            removeLeftovers(folder);
             return;
         }
         try {
@@ -62,5 +63,17 @@ final class RunFolders {
             throw KofnException.file(e, "%s: cannot be made ready: %s", request.out(), e.getMessage());
         }
         Artefacts.writeRecipe(folder, RecipeWriter.toYaml(request.recipe()));
+    }
+
+    /** What a kill left half-written; nothing ever reads it, but it would stay for good. */
+    private static void removeLeftovers(RunFolder folder) {
+        try (Stream<Path> files = Files.list(folder.checkpoints())) {
+            for (Path file :
+                    files.filter(file -> file.toString().endsWith(".part")).toList()) {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw KofnException.file(e, "%s: cannot be made ready: %s", folder.checkpoints(), e.getMessage());
+        }
     }
 }

@@ -11,8 +11,8 @@ import org.kofn.base.KofnException;
 
 class ZooTest {
     /**
-     * Published figures. Parameters: torchvision's documentation (ResNet-18, ResNet-50), Han et al. 2015 (266 k and
-     * 431 k for the LeNets), He et al. 2016 (0.27, 0.46 and 0.85 M without the projections). MACs: torchvision's GFLOPS
+     * Published figures. Parameters: torchvision's documentation (ResNet-18, ResNet-50), Han et al. 2015 (266 k and 431
+     * k for the LeNets), He et al. 2016 (0.27, 0.46 and 0.85 M without the projections). MACs: torchvision's GFLOPS
      * column for ImageNet; the others follow from the layers by hand.
      */
     @ParameterizedTest
