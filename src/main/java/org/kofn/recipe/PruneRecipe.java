@@ -13,7 +13,7 @@ import java.util.List;
  * @param init dpp: logits start {@code normal}, or at the {@code magnitude} of what they stand for
  * @param initStd dpp: standard deviation of normal logits; null for 0.5 where candidates are weights (also n:m), 1
  *     where they are kernels or filters
- * @param logitRate dpp: learning rate of the logits, the same throughout; they are stepped by Adam
+ * @param logitRate dpp: learning rate of the logits over the prune phases; they are stepped by Adam
  * @param denseGradient whether weights that were not drawn learn as well
  * @param every magnitude and random: steps between new masks
  * @param layers the rules, of which the last that matches a layer wins
@@ -25,7 +25,7 @@ public record PruneRecipe(
         @Default("0") Anneal entropy,
         @Default("normal") String init,
         @Default(Default.NONE) Double initStd,
-        @Default("0.05") double logitRate,
+        @Default("0.05") Anneal logitRate,
         @Default("true") boolean denseGradient,
         @Default("16") int every,
         List<PruneLayerRecipe> layers) {
@@ -44,7 +44,7 @@ public record PruneRecipe(
         if (initStd != null) {
             Check.positive("init-std", initStd);
         }
-        Check.positive("logit-rate", logitRate);
+        Check.positive("logit-rate", Math.min(logitRate.from(), logitRate.to()));
         Check.atLeast("every", 1, every);
         if (layers.isEmpty()) {
             throw Check.error("layers", "is empty; choose what to prune, as in {match: fc1, keep: 10%%}");

@@ -151,12 +151,14 @@ public final class Trainer {
 
     private void step(RunPlan.Epoch epoch, long index) {
         PruneStep prune = null;
+        double logitRate = 0;
         if (bench.compression().mode() == Compression.Mode.PRUNE) {
             double progress = plan.pruneProgress(epoch, index);
             bench.setKept(progress);
             prune = TrainingStep.pruneStep(recipe.prune(), step, epoch.pruneStep() + index, progress);
+            logitRate = recipe.prune().logitRate().at(progress);
         }
-        trainingStep.run(epoch.number(), index, step, prune, optimizers, rate(epoch, index), logitRate(), totals);
+        trainingStep.run(epoch.number(), index, step, prune, optimizers, rate(epoch, index), logitRate, totals);
         step++;
         imagesSeen += recipe.batch();
         request.progress().step(position(epoch));
@@ -166,10 +168,6 @@ public final class Trainer {
         double factor =
                 LearningRate.factor(epoch.schedule(), epoch.scheduleStep() + index, epoch.scheduleSteps(), perEpoch);
         return recipe.optimizerOf(epoch.phase()).rate() * factor;
-    }
-
-    private double logitRate() {
-        return recipe.prune() == null ? 0 : recipe.prune().logitRate();
     }
 
     /** Ends an epoch: noise-free masks, validation, a line of metrics, and a look whether this is the best so far. */
@@ -192,7 +190,7 @@ public final class Trainer {
                 validation == null ? null : validation.loss(),
                 validation == null ? null : validation.accuracy(),
                 rate(epoch, epoch.steps() - 1),
-                learns ? logitRate() : null,
+                learns ? recipe.prune().logitRate().at(progress) : null,
                 learns ? recipe.prune().temperature().at(progress) : null,
                 learns ? recipe.prune().noise().at(progress) : null,
                 masks.measure());

@@ -52,7 +52,7 @@ class RecipeReaderTest {
                         new Anneal(0, 0, "linear"),
                         "normal",
                         null,
-                        0.05,
+                        new Anneal(0.05, 0.05, "linear"),
                         true,
                         16,
                         List.of(new PruneLayerRecipe("fc1", "weight", new KeepRecipe(null, "8/800", 0.6), 1))));

@@ -82,7 +82,10 @@ class RecipeWriterProperties {
                             shape: linear
                           init: normal
                           init-std: null
-                          logit-rate: 0.05
+                          logit-rate:
+                            from: 0.05
+                            to: 0.05
+                            shape: linear
                           dense-gradient: true
                           every: 16
                           layers:
@@ -227,7 +230,7 @@ class RecipeWriterProperties {
                         Arbitraries.of(PruneRecipe.METHODS),
                         Arbitraries.of(PruneRecipe.INITS),
                         Arbitraries.doubles().between(1e-6, 10).ofScale(8).injectNull(0.3),
-                        Arbitraries.doubles().between(1e-6, 10).ofScale(8),
+                        anneal(),
                         Arbitraries.of(true, false),
                         Arbitraries.integers().greaterOrEqual(1),
                         Arbitraries.oneOf(rule, structured).list().ofMinSize(1).ofMaxSize(4))
