@@ -33,14 +33,11 @@ public final class Trainer {
     private final MetricsLog metrics;
     private final CheckpointStore store;
     private final MaskWatch masks;
-    private final EpochTotals totals = new EpochTotals();
+    private final RunState state;
     private final long perEpoch;
     private final Instant started = Instant.now();
 
     private Optimizers optimizers;
-    private long step;
-    private double bestAccuracy = Double.NEGATIVE_INFINITY;
-    private double secondsBefore;
     private long imagesSeen;
 
     private Trainer(TrainRequest request, RunFolder folder, Workbench bench) {
@@ -55,6 +52,7 @@ public final class Trainer {
         this.store =
                 new CheckpointStore(folder.checkpoints(), recipe.checkpoint().keep());
         this.masks = new MaskWatch(bench.compression());
+        this.state = new RunState(bench, masks);
     }
 
     /**
@@ -95,15 +93,15 @@ public final class Trainer {
         } else {
             PretrainedWeights.load(recipe, bench);
         }
-        request.progress().started(position(plan.at(step)));
+        request.progress().started(position(plan.at(state.step)));
         for (RunPlan.Epoch epoch : plan.epochs()) {
-            if (epoch.firstStep() + epoch.steps() <= step) {
+            if (epoch.firstStep() + epoch.steps() <= state.step) {
                 continue;
             }
-            if (epoch.firstStep() == step && epoch.opensPhase(plan.epochs())) {
+            if (epoch.firstStep() == state.step && epoch.opensPhase(plan.epochs())) {
                 open(epoch);
             }
-            for (long index = step - epoch.firstStep(); index < epoch.steps(); index++) {
+            for (long index = state.step - epoch.firstStep(); index < epoch.steps(); index++) {
                 step(epoch, index);
                 boolean last = index + 1 == epoch.steps();
                 if (last) {
@@ -111,7 +109,7 @@ public final class Trainer {
                 }
                 stopIfAsked();
                 int every = recipe.checkpoint().everySteps();
-                if (last || (every > 0 && step % every == 0)) {
+                if (last || (every > 0 && state.step % every == 0)) {
                     checkpoint();
                 }
             }
@@ -155,11 +153,12 @@ public final class Trainer {
         if (bench.compression().mode() == Compression.Mode.PRUNE) {
             double progress = plan.pruneProgress(epoch, index);
             bench.setKept(progress);
-            prune = TrainingStep.pruneStep(recipe.prune(), step, epoch.pruneStep() + index, progress);
+            prune = TrainingStep.pruneStep(recipe.prune(), state.step, epoch.pruneStep() + index, progress);
             logitRate = recipe.prune().logitRate().at(progress);
         }
-        trainingStep.run(epoch.number(), index, step, prune, optimizers, rate(epoch, index), logitRate, totals);
-        step++;
+        trainingStep.run(
+                epoch.number(), index, state.step, prune, optimizers, rate(epoch, index), logitRate, state.totals);
+        state.step++;
         imagesSeen += recipe.batch();
         request.progress().step(position(epoch));
     }
@@ -184,9 +183,9 @@ public final class Trainer {
         EpochMetrics line = new EpochMetrics(
                 epoch.number() + 1,
                 epoch.phase().phase(),
-                step,
-                totals.loss(),
-                totals.accuracy(),
+                state.step,
+                state.totals.loss(),
+                state.totals.accuracy(),
                 validation == null ? null : validation.loss(),
                 validation == null ? null : validation.accuracy(),
                 rate(epoch, epoch.steps() - 1),
@@ -195,13 +194,13 @@ public final class Trainer {
                 learns ? recipe.prune().noise().at(progress) : null,
                 masks.measure());
         metrics.append(line);
-        totals.clear();
+        state.totals.clear();
         request.progress().epoch(line);
         // Only the last phase has the masks that the recipe asks for; earlier ones keep more, or sample.
         boolean lastPhase = epoch.phaseIndex() == recipe.phases().size() - 1;
-        if (lastPhase && validation != null && validation.accuracy() > bestAccuracy) {
-            bestAccuracy = validation.accuracy();
-            state().write(store.best());
+        if (lastPhase && validation != null && validation.accuracy() > state.bestAccuracy) {
+            state.bestAccuracy = validation.accuracy();
+            capture().write(store.best());
         }
     }
 
@@ -227,76 +226,35 @@ public final class Trainer {
                     reason,
                     String.format(
                             "stopped after step %d of %d; a checkpoint is written, --resume continues",
-                            step, plan.steps()),
+                            state.step, plan.steps()),
                     null);
         }
     }
 
+    private Checkpoint capture() {
+        return state.capture(recipeYaml, metrics.length());
+    }
+
     private void checkpoint() {
-        Checkpoint checkpoint = state();
+        Checkpoint checkpoint = capture();
         byte[][] states = optimizers.save(store.folder());
         checkpoint.tensors().put("optimizer/weights", Tensors.of(states[0], states[0].length));
         checkpoint.tensors().put("optimizer/logits", Tensors.of(states[1], states[1].length));
-        store.writeLast(checkpoint, step);
-    }
-
-    /** The run at this step, without the optimisers. */
-    private Checkpoint state() {
-        Compression compression = bench.compression();
-        Checkpoint checkpoint = Checkpoint.of(recipeYaml);
-        checkpoint.put(Checkpoint.MASTER, compression.masters());
-        checkpoint.put(Checkpoint.BUFFER, bench.module().buffers());
-        if (compression.method() != null) {
-            checkpoint.put(Checkpoint.LOGITS, compression.method().logits());
-        }
-        compression
-                .pruned()
-                .forEach(weight -> checkpoint.tensors().put(Checkpoint.MASK + weight.layer(), weight.mask()));
-        checkpoint.put(Checkpoint.FROZEN, masks.previous());
-        Map<String, String> metadata = checkpoint.metadata();
-        metadata.put("step", Long.toString(step));
-        metadata.put("mode", compression.mode().name());
-        metadata.put("metrics-length", Long.toString(metrics.length()));
-        metadata.put("best-bits", Long.toString(Double.doubleToRawLongBits(bestAccuracy)));
-        metadata.put("milliseconds", Long.toString((long) (1000 * seconds())));
-        totals.save(metadata);
-        return checkpoint;
+        store.writeLast(checkpoint, state.step);
     }
 
     private void resume() {
         try (PointerScope scope = new PointerScope()) {
             Checkpoint checkpoint = store.resume(recipeYaml);
-            step = checkpoint.number("step");
-            bestAccuracy = Double.longBitsToDouble(checkpoint.number("best-bits"));
-            secondsBefore = checkpoint.number("milliseconds") / 1000.0;
-            totals.restore(checkpoint);
+            state.resume(checkpoint);
             metrics.truncate(checkpoint.number("metrics-length"));
-            restore(checkpoint);
-            RunPlan.Epoch epoch = plan.at(Math.max(0, step - 1));
+            RunPlan.Epoch epoch = plan.at(Math.max(0, state.step - 1));
             replaceOptimizers(recipe.optimizerOf(epoch.phase()));
             optimizers.load(
                     Tensors.bytes(checkpoint.tensor("optimizer/weights")),
                     Tensors.bytes(checkpoint.tensor("optimizer/logits")),
                     store.folder());
-            request.progress().message(String.format("resumed after step %d of %d", step, plan.steps()));
-        }
-    }
-
-    /** Puts masters, buffers, logits and masks back, and enters the mode they belong to. */
-    private void restore(Checkpoint checkpoint) {
-        Compression compression = bench.compression();
-        checkpoint.restore(Checkpoint.MASTER, compression.masters());
-        checkpoint.restore(Checkpoint.BUFFER, bench.module().buffers());
-        if (compression.method() != null) {
-            checkpoint.restore(Checkpoint.LOGITS, compression.method().logits());
-        }
-        compression.mode(Compression.Mode.valueOf(checkpoint.metadata().get("mode")));
-        compression
-                .pruned()
-                .forEach(weight -> checkpoint.restore(Checkpoint.MASK, Map.of(weight.layer(), weight.mask())));
-        checkpoint.restore(Checkpoint.FROZEN, masks.previous());
-        if (compression.mode() == Compression.Mode.FROZEN) {
-            bench.setKept(1);
+            request.progress().message(String.format("resumed after step %d of %d", state.step, plan.steps()));
         }
     }
 
@@ -305,30 +263,26 @@ public final class Trainer {
         Compression compression = bench.compression();
         Double validation = null;
         if (bench.validation() != null) {
-            validation = bestAccuracy;
+            validation = state.bestAccuracy;
             try (PointerScope scope = new PointerScope()) {
-                restore(Checkpoint.read(store.best()));
+                state.restoreTensors(Checkpoint.read(store.best()));
             }
         }
         bench.setKept(1);
         compression.freeze();
         optimizers.close();
-        return new Artefacts(bench, folder, recipeYaml, masks).write(validation, started, seconds());
-    }
-
-    private double seconds() {
-        return secondsBefore + (Instant.now().toEpochMilli() - started.toEpochMilli()) / 1000.0;
+        return new Artefacts(bench, folder, recipeYaml, masks).write(validation, started, state.seconds());
     }
 
     private ProgressListener.Position position(RunPlan.Epoch epoch) {
         return new ProgressListener.Position(
-                step,
+                state.step,
                 plan.steps(),
                 epoch.number() + 1,
                 plan.epochs().size(),
                 epoch.phase().phase(),
-                totals.loss(),
-                totals.accuracy(),
+                state.totals.loss(),
+                state.totals.accuracy(),
                 imagesSeen);
     }
 }
