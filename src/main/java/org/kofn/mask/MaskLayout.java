@@ -90,7 +90,7 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
             case N_M -> {
                 if (m < 1 || i % m != 0) {
                     throw KofnException.usage(
-                            "layer %s: groups of %d do not divide its %d input channels; take a divisor of %d",
+                            "layer %s: groups of %d do not divide its %d input channels; take a divisor of %d, or keep: all",
                             layer, m, i, i);
                 }
                 yield new MaskLayout(

@@ -105,8 +105,8 @@ class LayerPlanTest {
             match: /^linear/, keep: all          | prune.layers[0].match: '/^linear/' matches no layer of lenet-5 that has weights; it has: conv1, conv2, fc1, fc2
             match: relu1, keep: 5%               | prune.layers[0].match: 'relu1' matches no layer of lenet-5 that has weights; known: conv1, conv2, fc1, fc2
             match: fc1, keep: 12/784             | layer fc1: keep: 12/784 does not come out even for its 800 candidates; write k/800 or a percentage
-            match: fc1, keep: 3:7                | layer fc1: groups of 7 do not divide its 800 input channels; take a divisor of 800
-            match: conv1, keep: 2:4              | layer conv1: groups of 4 do not divide its 1 input channels; take a divisor of 1
+            match: fc1, keep: 3:7                | layer fc1: groups of 7 do not divide its 800 input channels; take a divisor of 800, or keep: all
+            match: conv1, keep: 2:4              | layer conv1: groups of 4 do not divide its 1 input channels; take a divisor of 1, or keep: all
             match: fc1, keep: 5%, share: 7       | layer fc1: share: 7 does not divide its 500 outputs; take a divisor of 500
             match: fc1, keep: 5%, granularity: kernel | layer fc1: granularity kernel needs a convolution; use weight for a linear layer
             match: conv1, keep: 5/20, granularity: filter, share: 2 | layer conv1: filters form one group, so there is nothing to share; leave out 'share'
