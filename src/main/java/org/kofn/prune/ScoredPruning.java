@@ -1,6 +1,7 @@
 package org.kofn.prune;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
@@ -22,6 +23,9 @@ abstract class ScoredPruning implements PruningMethod {
     private final int every;
     private final List<LogitLayer> layers = new ArrayList<>();
     private final List<MaskedWeight> weights;
+
+    /** The k of every mask as it was selected last; null until that is known. */
+    private long[] selected;
 
     /**
      * A method over these weights.
@@ -70,17 +74,26 @@ abstract class ScoredPruning implements PruningMethod {
             layers.forEach(layer -> layer.logits().copy_(scores(layer.weight())));
         }
         kernels.select(layers);
+        selected = kept();
     }
 
     /**
-     * Whether some k is no longer the mask's; counted from the masks, so that a resumed run sees what an undisturbed
-     * one does.
+     * Whether some k is no longer the mask's. The masks' own k is counted once, so that a resumed run sees what an
+     * undisturbed one does, and remembered from then on: counting is a round trip to the device.
      */
     private boolean keptChanged() {
-        try (PointerScope scope = new PointerScope()) {
-            return weights.stream()
-                    .anyMatch(weight -> weight.mask().select(0, 0).sum().item_long() != weight.k());
+        if (selected == null) {
+            try (PointerScope scope = new PointerScope()) {
+                selected = weights.stream()
+                        .mapToLong(weight -> weight.mask().select(0, 0).sum().item_long())
+                        .toArray();
+            }
         }
+        return !Arrays.equals(selected, kept());
+    }
+
+    private long[] kept() {
+        return weights.stream().mapToLong(MaskedWeight::k).toArray();
     }
 
     @Override
