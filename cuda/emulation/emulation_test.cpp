@@ -1,0 +1,231 @@
+#define KOFN_EMULATED
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "../common/check.h"
+#include "cuda_or_emulation.h"
+
+/** Each promise of the emulation in a few lines: what kernels may rely on, and what is reported. */
+namespace {
+
+__global__ void reverse_in_shared_memory(const int* in, int* out) {
+    KOFN_SHARED(int[128], staged);
+    staged[threadIdx.x] = in[blockIdx.x * blockDim.x + threadIdx.x];
+    __syncthreads();
+    out[blockIdx.x * blockDim.x + threadIdx.x] = staged[blockDim.x - 1 - threadIdx.x];
+}
+
+void barriers_and_shared_memory() {
+    std::vector<int> in(3 * 128), out(3 * 128);
+    for (int i = 0; i < 3 * 128; ++i) {
+        in[i] = i;
+    }
+    KOFN_LAUNCH(reverse_in_shared_memory, 3, 128, 0, nullptr, in.data(), out.data());
+    for (int i = 0; i < 3 * 128; ++i) {
+        CHECK(out[i] == i / 128 * 128 + 127 - i % 128);
+    }
+}
+
+/** Every collective, with all lanes and within tiles of eight that do different things. */
+__global__ void collectives(int* failures) {
+    int lane = static_cast<int>(threadIdx.x % 32);
+    int wrong = 0;
+    wrong += __ballot_sync(0xFFFFFFFFu, lane % 3 == 0) != 0x49249249u;
+    wrong += __any_sync(0xFFFFFFFFu, lane == 31) != 1;
+    wrong += __any_sync(0xFFFFFFFFu, 0) != 0;
+    wrong += __reduce_add_sync(0xFFFFFFFFu, static_cast<unsigned>(lane)) != 496u;
+    wrong += __shfl_sync(0xFFFFFFFFu, lane * 1.5f, 7) != 10.5f;
+    wrong += __shfl_up_sync(0xFFFFFFFFu, lane, 3) != (lane < 3 ? lane : lane - 3);
+    wrong += __shfl_down_sync(0xFFFFFFFFu, 1ull << lane, 1) != (lane == 31 ? 1ull << 31 : 2ull << lane);
+    unsigned tile = 0xFFu << (lane / 8 * 8);
+    int rounds = 1 + lane / 8;
+    for (int round = 0; round < rounds; ++round) {
+        wrong += __shfl_xor_sync(tile, lane, 4, 8) != (lane ^ 4);
+        wrong += __shfl_sync(tile, lane, 2, 8) != lane / 8 * 8 + 2;
+        wrong += __shfl_up_sync(tile, lane, 1, 8) != (lane % 8 == 0 ? lane : lane - 1);
+        wrong += __ballot_sync(tile, 1) != tile;
+        __syncwarp(tile);
+    }
+    atomicAdd(failures, wrong);
+}
+
+void collectives_and_atomics() {
+    int failures = 0;
+    KOFN_LAUNCH(collectives, 2, 96, 0, nullptr, &failures);
+    CHECK(failures == 0);
+}
+
+__global__ void read_unwritten(unsigned* seen) {
+    KOFN_SHARED(unsigned[8], memory);
+    KOFN_DYNAMIC_SHARED(unsigned, more);
+    seen[2 * blockIdx.x] = memory[threadIdx.x];
+    seen[2 * blockIdx.x + 1] = more[threadIdx.x];
+    __syncthreads();
+    memory[threadIdx.x] = more[threadIdx.x] = 1;
+}
+
+void shared_memory_is_forgotten() {
+    unsigned seen[4];
+    KOFN_LAUNCH(read_unwritten, 2, 8, 32, nullptr, seen);
+    for (unsigned word : seen) {
+        CHECK(word == 0xA5A5A5A5u);
+    }
+}
+
+__global__ void without_barrier(int* out) {
+    KOFN_SHARED(int, last);
+    last = static_cast<int>(threadIdx.x);
+    if (threadIdx.x == 5) {
+        out[blockIdx.x] = last;
+    }
+    __syncthreads();
+    if (threadIdx.x == 6) {
+        out[2 + blockIdx.x] = last;
+    }
+}
+
+void order_changes_with_the_block() {
+    int out[4];
+    KOFN_LAUNCH(without_barrier, 2, 32, 0, nullptr, out);
+    CHECK(out[0] == 5 && out[1] == 5);
+    CHECK(out[2] != out[3]);
+}
+
+/** What a child process that runs `body` says before it aborts; empty if it does not abort. */
+template <class Body>
+std::string words_of_abort(Body body) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    std::fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        body();
+        _exit(0);
+    }
+    close(ends[1]);
+    std::string words;
+    char buffer[4096];
+    for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
+        words.append(buffer, static_cast<std::size_t>(size));
+    }
+    close(ends[0]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? words : "";
+}
+
+bool contains(const std::string& words, const char* part) {
+    return words.find(part) != std::string::npos;
+}
+
+__global__ void barrier_for_some() {
+    if (threadIdx.x < 20) {
+        __syncthreads();
+    }
+}
+
+__global__ void barriers_apart() {
+    if (threadIdx.x < 20) {
+        __syncthreads();
+    } else {
+        __syncthreads();
+    }
+}
+
+__global__ void lane_stays_away() {
+    if (threadIdx.x != 3) {
+        __syncwarp();
+    }
+}
+
+__global__ void mask_without_caller() {
+    __ballot_sync(0x0000FFFFu, 1);
+}
+
+__global__ void masks_differ() {
+    __ballot_sync(threadIdx.x < 16 ? 0xFFFFFFFFu : 0xFFFFFF00u, 1);
+}
+
+__global__ void calls_differ() {
+    if (threadIdx.x < 16) {
+        __ballot_sync(0xFFFFFFFFu, 1);
+    } else {
+        __any_sync(0xFFFFFFFFu, 1);
+    }
+}
+
+__global__ void barrier_against_collective() {
+    if (threadIdx.x < 16) {
+        __syncthreads();
+    } else {
+        __any_sync(0xFFFFFFFFu, 1);
+    }
+}
+
+__global__ void reads_absent_lane() {
+    __shfl_sync(0xFFFFFFFFu >> 16 << (threadIdx.x / 16 * 16), 1, threadIdx.x < 16 ? 16 : 20);
+}
+
+__global__ void too_much_shared_memory() {
+    KOFN_SHARED(char[40000], one);
+    KOFN_SHARED(char[10000], two);
+    one[0] = two[0];
+}
+
+void faults_are_reported() {
+    std::string words = words_of_abort([] { KOFN_LAUNCH(barrier_for_some, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "kernel barrier_for_some, block 0 of 1: 20 threads wait"));
+    CHECK(contains(words, "at __syncthreads") && contains(words, "emulation_test.cpp:"));
+    CHECK(contains(words, "ended: 20 21 22 23"));
+    words = words_of_abort([] { KOFN_LAUNCH(barriers_apart, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "threads meet at different barriers"));
+    words = words_of_abort([] { KOFN_LAUNCH(lane_stays_away, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "31 threads wait for others") && contains(words, "ended: 3\n"));
+    words = words_of_abort([] { KOFN_LAUNCH(mask_without_caller, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "calls __ballot_sync whose mask 0000ffff leaves it out"));
+    words = words_of_abort([] { KOFN_LAUNCH(masks_differ, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "at __ballot_sync, mask ffffffff") && contains(words, "at __ballot_sync, mask ffffff00"));
+    words = words_of_abort([] { KOFN_LAUNCH(calls_differ, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "__any_sync meets another call") || contains(words, "__ballot_sync meets another call"));
+    words = words_of_abort([] { KOFN_LAUNCH(barrier_against_collective, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "32 threads wait for others") && contains(words, "at __syncthreads") &&
+          contains(words, "at __any_sync, mask ffffffff"));
+    words = words_of_abort([] { KOFN_LAUNCH(reads_absent_lane, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "__shfl_sync reads lane 16, which takes no part"));
+    words = words_of_abort([] { KOFN_LAUNCH(too_much_shared_memory, 1, 32, 0, nullptr); });
+    CHECK(contains(words, "50000 bytes of shared memory"));
+    words = words_of_abort([] { KOFN_LAUNCH(barrier_for_some, 0, 32, 0, nullptr); });
+    CHECK(contains(words, "cannot be launched"));
+}
+
+__global__ void many_meetings(int times) {
+    for (int i = 0; i < times; ++i) {
+        __syncwarp();
+    }
+}
+
+/** Prints what a change of threads costs; the bound only tells a function call from a system call. */
+void changes_are_cheap() {
+    auto start = std::chrono::steady_clock::now();
+    KOFN_LAUNCH(many_meetings, 1, 32, 0, nullptr, 20000);
+    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf("a collective of 32 lanes: %.0f ns a lane\n", seconds / (20000.0 * 32.0) * 1e9);
+}
+
+}  // namespace
+
+int main() {
+    barriers_and_shared_memory();
+    collectives_and_atomics();
+    shared_memory_is_forgotten();
+    order_changes_with_the_block();
+    faults_are_reported();
+    changes_are_cheap();
+    return kofn::checks_summary("emulation_test");
+}
