@@ -17,17 +17,17 @@ import org.kofn.torch.Tensors;
  * on device, threads, ranks or on an interruption. Values: v = (r + ½)·2⁻³², E = −log1p(−v), g = −ln E. The fine
  * resolution of v near 0 lies where E is small, that is where winners are, and g stays in [−3.13, 22.9]: never
  * infinite. (The usual −log(−log u) in single precision is, for one draw in 2²⁵.)
+ *
+ * <p>In single precision the arithmetic is {@link GumbelArithmetic}, whose bits all implementations share; in double,
+ * for the oracle, LibTorch's.
  */
 public final class GumbelNoise {
-    /** The largest float below 1. */
-    private static final float BELOW_ONE = 1 - 0x1p-24f;
-
     private GumbelNoise() {}
 
     /**
      * Noise of a layer at a step.
      *
-     * @param type float64, or float32 in which v stops at 1 − 2⁻²⁴ and g, of the surest losers alone, at −2.81
+     * @param type float32, or float64
      * @return [groups, candidates] on the CPU; the caller owns it
      */
     public static Tensor of(long seed, int step, int layer, long groups, long candidates, ScalarType type) {
@@ -42,17 +42,17 @@ public final class GumbelNoise {
                     }
                     to.position((long) group * row.length).put(row);
                 });
+                noise.log1p_().neg_().log_().neg_();
             } else {
                 float[] row = new float[Math.toIntExact(candidates)];
                 FloatPointer to = noise.data_ptr_float().capacity(groups * candidates);
                 rows(seed, step, layer, groups, row.length, (group, words) -> {
                     for (int j = 0; j < row.length; j++) {
-                        row[j] = Math.max(-BELOW_ONE, (float) minusV(words[j]));
+                        row[j] = GumbelArithmetic.gumbel(words[j]);
                     }
                     to.position((long) group * row.length).put(row);
                 });
             }
-            noise.log1p_().neg_().log_().neg_();
             return Tensors.keep(noise);
         }
     }

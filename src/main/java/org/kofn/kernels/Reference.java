@@ -32,7 +32,27 @@ public final class Reference implements Kernels {
         }
     }
 
+    private static final Scalar ZERO = Tensors.keep(new Scalar(0.0));
+
+    private final boolean generatorNoise;
     private final Map<MaskedWeight, Sampled> last = new HashMap<>();
+
+    /** The oracle: noise is {@link GumbelNoise}, and masks are those of every other implementation. */
+    public Reference() {
+        this(false);
+    }
+
+    private Reference(boolean generatorNoise) {
+        this.generatorNoise = generatorNoise;
+    }
+
+    /**
+     * The same operations with noise of LibTorch's own generator, as one would write it without further thought: made to
+     * be measured. Its masks are neither reproducible from (seed, step, layer) nor those of other implementations.
+     */
+    public static Reference withGeneratorNoise() {
+        return new Reference(true);
+    }
 
     @Override
     public String name() {
@@ -119,11 +139,15 @@ public final class Reference implements Kernels {
         }
     }
 
-    /** y = φ + s·g, in the logits' type. */
-    private static Tensor perturbed(LogitLayer layer, Draw draw) {
+    /** y = φ + s·g in the logits' type, in two roundings; zeros are made positive, as the native kernels do. */
+    private Tensor perturbed(LogitLayer layer, Draw draw) {
         Tensor logits = layer.logits();
         if (draw.noise() == 0) {
-            return logits.clone();
+            return logits.add(ZERO);
+        }
+        if (generatorNoise) {
+            Tensor exponential = torch.empty_like(logits).exponential_();
+            return exponential.log_().neg_().mul_(new Scalar(draw.noise())).add_(logits);
         }
         ScalarType type = logits.scalar_type().intern();
         long[] size = Tensors.shape(logits);
@@ -131,7 +155,8 @@ public final class Reference implements Kernels {
                 GumbelNoise.of(draw.seed(), draw.step(), layer.weight().index(), size[0], size[1], type)) {
             return noise.to(logits.device(), type)
                     .mul_(new Scalar(draw.noise()))
-                    .add_(logits);
+                    .add_(logits)
+                    .add_(ZERO);
         }
     }
 
