@@ -40,21 +40,29 @@ inline int64_t elements(const kofn_layout& layout) {
     return layout.element_sizes[0] * layout.element_sizes[1];
 }
 
-/** The Gumbel noise of one candidate. */
-inline float noise(const kofn_draw& draw, uint32_t layer, int64_t group, int64_t candidate) {
-    PhiloxWords words = philox(draw.seed, static_cast<uint32_t>(candidate / 4), static_cast<uint32_t>(group), draw.step,
-                               layer);
-    const uint32_t word[4] = {words.x, words.y, words.z, words.w};
-    return gumbel(word[candidate % 4]);
+/** The Gumbel noise of one group. */
+inline std::vector<float> noise(const kofn_draw& draw, uint32_t layer, int64_t group, int64_t n) {
+    std::vector<float> g(static_cast<size_t>(n), 0.0f);
+    if (draw.noise == 0) {
+        return g;
+    }
+    for (int64_t c = 0; c < n; c += 4) {
+        const PhiloxWords words = philox(draw.seed, static_cast<uint32_t>(c / 4), static_cast<uint32_t>(group),
+                                         draw.step, layer);
+        const uint32_t word[4] = {words.x, words.y, words.z, words.w};
+        for (int64_t i = 0; i < 4 && c + i < n; ++i) {
+            g[c + i] = gumbel(word[i]);
+        }
+    }
+    return g;
 }
 
 /** y of one group. */
 inline std::vector<float> scores(const kofn_layer& layer, const kofn_draw& draw, int64_t group) {
     const int64_t n = layer.layout.candidates;
-    std::vector<float> y(static_cast<size_t>(n));
+    std::vector<float> y = noise(draw, layer.index, group, n);
     for (int64_t c = 0; c < n; ++c) {
-        float g = draw.noise == 0 ? 0.0f : noise(draw, layer.index, group, c);
-        y[c] = perturbed(layer.logits[group * n + c], draw.noise, g);
+        y[c] = perturbed(layer.logits[group * n + c], draw.noise, y[c]);
     }
     return y;
 }
@@ -118,7 +126,7 @@ inline bool sample(const kofn_layer& layer, const kofn_draw& draw) {
     return true;
 }
 
-/** ∂L/∂s of one group, and s_k: the recurrences of gumbel_topk.h. `order` holds the winners, in descending order. */
+/** ∂L/∂s of one group by the recurrences of gumbel_topk.h; `order` holds the winners, in descending order. */
 template <class T>
 std::vector<T> relaxed_gradient(const std::vector<T>& s, const std::vector<T>& v, const std::vector<int32_t>& order) {
     const size_t n = s.size(), k = order.size();
@@ -187,26 +195,34 @@ struct GroupGradients {
     T temperature;
 };
 
-/** ∂L/∂φ and ∂L/∂τ of one group, everything in T but the scores. */
+/** v of one group: Σ ∂L/∂Weff·W over the elements of each candidate. */
 template <class T>
-GroupGradients<T> backward(const kofn_layer& layer, const kofn_draw& draw, int64_t group) {
+std::vector<T> candidate_sums(const kofn_layer& layer, int64_t group) {
     const kofn_layout& layout = layer.layout;
-    const size_t n = static_cast<size_t>(layout.candidates);
-    const T temperature = draw.temperature;
-    std::vector<float> y = scores(layer, draw, group);
-    std::vector<int32_t> order = largest(y, layer.kept);
-    std::vector<T> s(n), v(n), logits(n);
-    for (size_t c = 0; c < n; ++c) {
-        s[c] = y[c] / temperature;
-        logits[c] = layer.logits[group * layout.candidates + static_cast<int64_t>(c)];
-        v[c] = 0;
+    std::vector<T> v(static_cast<size_t>(layout.candidates), 0);
+    for (int64_t c = 0; c < layout.candidates; ++c) {
         for (int64_t e = 0; e < elements(layout); ++e) {
-            int64_t at = offset(layout, group, static_cast<int64_t>(c), e);
+            const int64_t at = offset(layout, group, c, e);
             v[c] += static_cast<T>(effective_gradient(layer, at)) * layer.latent[at];
         }
     }
+    return v;
+}
+
+/** ∂L/∂φ and ∂L/∂τ of one group from its scores and v, everything in T. */
+template <class T>
+GroupGradients<T> backward(const kofn_layer& layer, const kofn_draw& draw, int64_t group, const std::vector<T>& y,
+                           const std::vector<T>& v) {
+    const size_t n = y.size();
+    const T temperature = draw.temperature;
+    const float* logits = layer.logits + group * layer.layout.candidates;
+    std::vector<int32_t> order = largest(y, layer.kept);
+    std::vector<T> s(y);
+    for (T& score : s) {
+        score /= temperature;
+    }
     std::vector<T> u = relaxed_gradient(s, v, order);
-    std::vector<T> entropy = entropy_gradient(logits, static_cast<T>(draw.entropy));
+    std::vector<T> entropy = entropy_gradient(std::vector<T>(logits, logits + n), static_cast<T>(draw.entropy));
     GroupGradients<T> gradients{std::vector<T>(n), 0};
     const T last = s[order[order.size() - 1]];
     for (size_t c = 0; c < n; ++c) {
@@ -214,6 +230,13 @@ GroupGradients<T> backward(const kofn_layer& layer, const kofn_draw& draw, int64
         gradients.temperature -= u[c] * (s[c] - last) / temperature;
     }
     return gradients;
+}
+
+/** The same, of the layer's scores in single precision. */
+template <class T>
+GroupGradients<T> backward(const kofn_layer& layer, const kofn_draw& draw, int64_t group) {
+    const std::vector<float> y = scores(layer, draw, group);
+    return backward<T>(layer, draw, group, std::vector<T>(y.begin(), y.end()), candidate_sums<T>(layer, group));
 }
 
 /** Writes ∂L/∂W of one layer from its mask. */
