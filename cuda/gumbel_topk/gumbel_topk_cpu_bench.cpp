@@ -145,14 +145,14 @@ double median(std::vector<double> values) {
 }
 
 /** Bytes a second, read and written, of copying memory that no cache holds, with all threads. */
-double copy_bandwidth(const Options& options) {
+double copy_bandwidth([[maybe_unused]] int threads) {
     const int64_t bytes = int64_t{1} << 28, part = int64_t{1} << 20;
     std::vector<char> from(static_cast<size_t>(bytes), 1), to(static_cast<size_t>(bytes), 2);
     std::vector<double> times;
     for (int repeat = 0; repeat < 7; ++repeat) {
         auto start = std::chrono::steady_clock::now();
 #if defined(_OPENMP)
-#pragma omp parallel for schedule(static) num_threads(options.threads)
+#pragma omp parallel for schedule(static) num_threads(threads)
 #endif
         for (int64_t at = 0; at < bytes; at += part) {
             std::memcpy(to.data() + at, from.data() + at, static_cast<size_t>(part));
@@ -215,7 +215,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "no variant %s here\n", options.variant.c_str());
         return 2;
     }
-    const double bandwidth = copy_bandwidth(options);
+    const double bandwidth = copy_bandwidth(options.threads);
     std::printf("variant %s, %d threads, copy %.1f GB/s (read and written)\n", kofn_cpu_variant(), options.threads,
                 bandwidth * 1e-9);
     std::printf("%-24s %9s %9s  %17s  %13s  %11s  %s\n", "case", "forward", "backward", "candidates/µs", "GB/s",
