@@ -25,7 +25,8 @@ class ArchitectureTest {
             Map.entry("base", ""),
             Map.entry("torch", "base"),
             Map.entry("mask", "base torch"),
-            Map.entry("kernels", "base torch mask"),
+            Map.entry("kernels", "base torch mask kernels.jni"),
+            Map.entry("kernels.jni", ""),
             Map.entry("nn", "base torch"),
             Map.entry("data", "base torch"),
             Map.entry("prune", "base torch mask kernels"),
@@ -33,7 +34,8 @@ class ArchitectureTest {
             Map.entry("recipe", "base torch mask kernels nn data prune compress"),
             Map.entry("export", "base torch mask nn data recipe"),
             Map.entry("train", "base torch mask kernels nn data prune compress recipe export"),
-            Map.entry("cli", "base torch mask kernels nn data prune compress recipe export train"));
+            Map.entry("bench", "base torch mask kernels nn data prune compress recipe export train"),
+            Map.entry("cli", "base torch mask kernels nn data prune compress recipe export train bench"));
 
     @ArchTest
     static void everyClassIsInAKnownPackage(JavaClasses all) {

@@ -52,6 +52,7 @@ import picocli.CommandLine.Spec;
             InspectCommand.class,
             VerifyCommand.class,
             DataCommand.class,
+            BenchCommand.class,
             DoctorCommand.class,
             AutoComplete.GenerateCompletion.class
         })

@@ -15,8 +15,8 @@ final class GumbelArithmetic {
     private GumbelArithmetic() {}
 
     /**
-     * v = (r + ½)·2⁻³², E = −ln(1 − v), g = −ln E for the random word r, without sign. Where v nears 1 its complement is
-     * used, which the word gives exactly; so g lies in [−3.13, 22.9] and is never infinite.
+     * v = (r + ½)·2⁻³², E = −ln(1 − v), g = −ln E for the random word r, without sign. Where v nears 1 its complement
+     * is used, which the word gives exactly; so g lies in [−3.13, 22.9] and is never infinite.
      */
     static float gumbel(int word) {
         boolean direct = Integer.compareUnsigned(word, DIRECT) < 0;

@@ -66,7 +66,11 @@ record Workbench(
             Devices.setThreads(recipe.threads());
         }
         Kernels.Choice kernels = Kernels.choose(kernelName, device);
-        Dataset all = DataCatalog.load(recipe.data().name(), dir(recipe), Part.TRAIN);
+        return of(recipe, device, kernels, DataCatalog.load(recipe.data().name(), dir(recipe), Part.TRAIN));
+    }
+
+    /** Builds the rest on a device, over training data that are at hand, whatever the recipe calls them. */
+    static Workbench of(Recipe recipe, Device device, Kernels.Choice kernels, Dataset all) {
         Network network = Zoo.build(recipe.model().name(), shape(all), all.classes());
         List<LayerPlan> plans = recipe.prune() == null ? List.of() : LayerPlan.resolve(recipe.prune(), network);
         long held = recipe.data().validationCount(all.size());

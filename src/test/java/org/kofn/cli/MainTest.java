@@ -27,7 +27,9 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"train", "eval", "inspect", "verify", "data", "data list", "data fetch", "data import", "doctor"
+            strings = {
+                "train", "eval", "inspect", "verify", "data", "data list", "data fetch", "data import", "bench",
+                "bench sample", "bench step", "doctor"
             })
     void everyCommandHasAHelpWithExamplesAndExitCodes(String command) {
         String[] args = (command + " --help").split(" ");
@@ -65,6 +67,7 @@ class MainTest {
                 "train x --resume --force | kofn: --resume, --force are mutually exclusive (specify only one)"
                         + " (see kofn train --help)",
                 "data                   | kofn: a command is missing: fetch, import, list (see kofn data --help)",
+                "bench                  | kofn: a command is missing: sample, step (see kofn bench --help)",
                 "data fetch mist        | kofn: data set 'mist' is not known; did you mean 'mnist'?",
                 "doctor --colour        | kofn: Unknown option: '--colour' (see kofn doctor --help)",
             })
@@ -80,8 +83,8 @@ class MainTest {
         Cli none = Cli.run();
         assertThat(none.code()).isEqualTo(2);
         assertThat(none.err())
-                .isEqualTo("kofn: a command is missing: train, eval, inspect, verify, data, doctor,"
-                        + " generate-completion (see kofn --help)" + System.lineSeparator());
+                .isEqualTo("kofn: a command is missing: train, eval, inspect, verify, data, bench,"
+                        + " doctor, generate-completion (see kofn --help)" + System.lineSeparator());
     }
 
     @Test

@@ -85,8 +85,8 @@ class GumbelArithmeticTest {
     }
 
     /**
-     * y = φ + s·g is rounded after the product and after the sum. The logits are such that all y of a group lie within a
-     * few units of the last place, so that rounding chooses the mask and a fused operation would choose another.
+     * y = φ + s·g is rounded after the product and after the sum. The logits are such that all y of a group lie within
+     * a few units of the last place, so that rounding chooses the mask and a fused operation would choose another.
      */
     @Test
     void perturbedLogitsAreRoundedTwice() {

@@ -1,0 +1,126 @@
+package org.kofn.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class BenchTest {
+    @Test
+    void sampleIsATableWithARowACase() {
+        Cli bench = Cli.run(
+                "bench", "sample", "--networks", "digits-cnn", "--shapes", "8x16x9", "--repeats", "2", "--kernels",
+                "reference");
+        assertThat(bench.code()).isZero();
+        assertThat(bench.err().lines())
+                .containsExactly(
+                        "kofn: ours is no native kernel but the reference: LibTorch operations, asked for by --kernels",
+                        "measuring digits-cnn/kernel",
+                        "measuring digits-cnn/weight",
+                        "measuring 8x16x9");
+        List<String> lines = bench.out().lines().toList();
+        assertThat(lines).hasSize(5);
+        assertThat(lines.get(0))
+                .matches("case +candidates +baseline ms +ours ms +ratio +forward +ours +ratio +backward +ours +ratio"
+                        + " +M candidates/s +GB/s +of a copy +n");
+        String numbers = "( +[\\d,.]+)";
+        assertThat(lines.get(1)).matches("digits-cnn/kernel +33,936" + numbers + "{11} +[\\d,.]+ % +2");
+        assertThat(lines.get(2)).matches("digits-cnn/weight +38,160" + numbers + "{11} +[\\d,.]+ % +2");
+        assertThat(lines.get(3)).matches("8x16x9 +128" + numbers + "{11} +[\\d,.]+ % +2");
+        assertThat(lines.get(4)).startsWith("ours: reference (").contains(" on cpu (", "a copy moves ");
+    }
+
+    @Test
+    void sampleJsonIsALineACase() throws Exception {
+        Cli bench = Cli.run(
+                "bench", "sample", "--shapes", "8x16x9,4x8x3x3/2:4", "--repeats", "2", "--threads", "1", "--json");
+        assertThat(bench.code()).isZero();
+        List<String> lines = bench.out().lines().toList();
+        assertThat(lines).hasSize(2);
+        JsonNode line = Json.MAPPER.readTree(lines.get(0));
+        assertThat(line.get("case").asText()).isEqualTo("8x16x9");
+        assertThat(line.get("n").asInt()).isEqualTo(2);
+        assertThat(line.get("threads").asInt()).isEqualTo(1);
+        assertThat(line.get("ratio").asDouble())
+                .isEqualTo(line.get("baseline_ms").asDouble() / line.get("ours_ms").asDouble());
+        assertThat(line.fieldNames())
+                .toIterable()
+                .contains(
+                        "baseline_forward_ms",
+                        "ours_forward_ms",
+                        "baseline_backward_ms",
+                        "ours_backward_ms",
+                        "ours_p20_ms",
+                        "ours_p80_ms",
+                        "candidates_per_s",
+                        "bytes_per_s",
+                        "bandwidth_share",
+                        "copy_bytes_per_s",
+                        "kernels",
+                        "device",
+                        "machine",
+                        "commit");
+        assertThat(Json.MAPPER.readTree(lines.get(1)).get("case").asText()).isEqualTo("4x8x3x3/2:4");
+    }
+
+    @Test
+    void stepHasATableAndJson() throws Exception {
+        String[] args = {"bench", "step", "--networks", "digits-cnn", "--batch", "8", "--repeats", "2"};
+        Cli table = Cli.run(args);
+        assertThat(table.code()).isZero();
+        assertThat(table.err()).contains("measuring digits-cnn");
+        List<String> lines = table.out().lines().toList();
+        assertThat(lines).hasSize(3);
+        assertThat(lines.get(0))
+                .matches("network +batch +pruned layers +candidates +dense ms +pruned ms +overhead +in kernels +n");
+        assertThat(lines.get(1)).matches("digits-cnn +8 +1 +512 +[\\d.]+ +[\\d.]+ +-?[\\d.]+ % +[\\d.]+ ms +2");
+        assertThat(lines.get(2)).startsWith("kernels: ");
+
+        Cli json = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json"))
+                .toArray(String[]::new));
+        JsonNode line = Json.MAPPER.readTree(json.out());
+        assertThat(line.get("case").asText()).isEqualTo("digits-cnn");
+        assertThat(line.get("batch").asInt()).isEqualTo(8);
+        assertThat(line.get("n").asInt()).isEqualTo(2);
+        assertThat(line.get("overhead_percent").asDouble())
+                .isEqualTo(100 * (line.get("ours_ms").asDouble() / line.get("baseline_ms").asDouble() - 1));
+        assertThat(line.fieldNames())
+                .toIterable()
+                .contains("ratio", "kernels_ms", "pruned_layers", "machine", "threads");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "sample --networks resnet18       | 2 | kofn: model 'resnet18' is not known; did you mean 'resnet-18'?",
+                "sample --granularity kernle      | 2 | kofn: --granularity: 'kernle' is no granularity; did you mean"
+                        + " 'kernel'?",
+                "sample --kernels cpuu            | 2 | kofn: --kernels: 'cpuu' is no implementation; did you mean"
+                        + " 'cpu'?",
+                "sample --device gpu              | 2 | kofn: device: 'gpu' is none; write auto, cpu, cuda or cuda:1",
+                "sample --keep 2:4                | 2 | kofn: --keep: 2:4 is a granularity; write --granularity 2:4",
+                "sample --keep some               | 2 | kofn: --keep: keep: 'some' is not a budget; write 8/64, 5%, 2:4"
+                        + " or all",
+                "sample --shapes 3x4              | 2 | kofn: --shapes: '3x4' is no shape; write groups, candidates and"
+                        + " elements as in 512x512x9, or a weight's shape and a granularity as in 512x512x3x3/2:4",
+                "sample --networks lenet-300-100 --granularity kernel | 2 | kofn: --granularity: no layer of"
+                        + " lenet-300-100 has it; weight fits all",
+                "sample --repeats -1              | 2 | kofn: --repeats: must not be negative, as -1 is",
+                "sample --threads -1              | 2 | kofn: --threads: must not be negative, as -1 is",
+                "step --networks vgg8             | 2 | kofn: --networks: 'vgg8' is not known; did you mean 'vgg7'?",
+                "step --batch 0                   | 2 | kofn: --batch: must lie between 1 and 8192, not at 0",
+                "step --seconds 0                 | 2 | kofn: --seconds: must be above 0, not 0.0",
+            })
+    void whatCannotBeMeasuredIsOneLine(String args, int code, String line) {
+        Cli wrong = Cli.run(("bench " + args.trim()).split("\\s+"));
+        assertThat(wrong.err()).isEqualTo(line + System.lineSeparator());
+        assertThat(wrong.code()).isEqualTo(code);
+        assertThat(wrong.out()).isEmpty();
+    }
+}
