@@ -80,7 +80,8 @@ KOFN_HD void split(float x, float& e, float& f) {
  */
 KOFN_HD float gumbel(uint32_t r) {
     bool direct = r < 0x4AFB0CCCu;  // v < 1 − √½: ln(1 − v) needs no exponent
-    float t = unit_interval(direct ? r : ~r);
+    // The complement as an exclusive or: of ~r gcc makes an AVX-512 instruction that waits for the last loop's result.
+    float t = unit_interval(r ^ (direct ? 0u : 0xFFFFFFFFu));
     float e, f;
     split(t, e, f);
     float exponential = -log_of_parts(direct ? 0.0f : e, direct ? -t : f);

@@ -18,6 +18,7 @@ struct Counters {
 };
 
 constexpr int64_t quads_at_once = 16;
+alignas(64) constexpr uint64_t quad_numbers[quads_at_once] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /** The words of sixteen counters, the four of a counter side by side. */
 #if defined(__AVX2__)
@@ -43,11 +44,10 @@ inline void draw_words(const kofn_draw& draw, uint32_t layer, const Counters& co
     constexpr int vectors = quads_at_once / width;
     Words a[vectors], b[vectors], c[vectors], d[vectors];
     for (int i = 0; i < vectors; ++i) {
-        for (int l = 0; l < width; ++l) {
-            const uint32_t at = static_cast<uint32_t>(i * width + l);
-            a[i][l] = counters.quad + at * counters.quad_step;
-            b[i][l] = counters.group + at * counters.group_step;
-        }
+        Words at;
+        std::memcpy(&at, quad_numbers + i * width, sizeof at);
+        a[i] = counters.quad + at * counters.quad_step;
+        b[i] = counters.group + at * counters.group_step;
         c[i] = Words{} + draw.step;
         d[i] = Words{} + layer;
     }
