@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongSupplier;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
@@ -35,8 +36,13 @@ public final class Comparison {
      */
     public record Side(Timing total, List<Timing> parts) {}
 
-    /** Both sides. */
-    public record Result(Side baseline, Side ours) {
+    /**
+     * Both sides.
+     *
+     * @param pairedRatio the median of every round's own baseline through ours, in which what changes more slowly than
+     *     a round cancels out: for small differences
+     */
+    public record Result(Side baseline, Side ours, double pairedRatio) {
         /** How many times faster ours is. */
         public double ratio() {
             return baseline.total().median() / ours.total().median();
@@ -57,7 +63,11 @@ public final class Comparison {
             baselineTimes.add(repetition(baseline));
             oursTimes.add(repetition(ours));
         }
-        return new Result(side(baselineTimes), side(oursTimes));
+        double[] ratios = IntStream.range(0, oursTimes.size())
+                .mapToDouble(round -> sum(baselineTimes.get(round)) / sum(oursTimes.get(round)))
+                .toArray();
+        return new Result(
+                side(baselineTimes), side(oursTimes), Timing.of(ratios).median());
     }
 
     private double since(long start) {
@@ -81,9 +91,11 @@ public final class Comparison {
             parts.add(Timing.of(
                     repetitions.stream().mapToDouble(times -> times[at]).toArray()));
         }
-        double[] totals = repetitions.stream()
-                .mapToDouble(times -> Arrays.stream(times).sum())
-                .toArray();
+        double[] totals = repetitions.stream().mapToDouble(Comparison::sum).toArray();
         return new Side(Timing.of(totals), parts);
+    }
+
+    private static double sum(double[] parts) {
+        return Arrays.stream(parts).sum();
     }
 }

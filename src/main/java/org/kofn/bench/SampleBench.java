@@ -2,6 +2,7 @@ package org.kofn.bench;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -28,7 +29,7 @@ public final class SampleBench {
     static final String BASELINE = "LibTorch operations, LibTorch's generator";
 
     private final Device device;
-    private final String kernelName;
+    private final Supplier<Kernels.Choice> kernels;
     private final Kernels.Choice choice;
     private final Comparison comparison;
     private final double copyBandwidth;
@@ -39,9 +40,14 @@ public final class SampleBench {
      * @param kernels what {@link Kernels#choose} takes
      */
     public SampleBench(Device device, String kernels, Effort effort) {
+        this(device, () -> Kernels.choose(kernels, device), effort);
+    }
+
+    /** Measurements of the kernels that are supplied, anew for every case. */
+    SampleBench(Device device, Supplier<Kernels.Choice> kernels, Effort effort) {
         this.device = device;
-        this.kernelName = kernels;
-        this.choice = Kernels.choose(kernels, device);
+        this.kernels = kernels;
+        this.choice = kernels.get();
         Stopwatch stopwatch = Stopwatch.of(device);
         this.comparison = new Comparison(stopwatch, effort);
         this.copyBandwidth = CopyBandwidth.measure(device, stopwatch);
@@ -67,7 +73,7 @@ public final class SampleBench {
                 // Kernels keep tables and intermediate results of the layers they saw: new ones for every case.
                 Comparison.Result result = comparison.run(
                         passes(Reference.withGeneratorNoise(), layers),
-                        passes(Kernels.choose(kernelName, device).kernels(), layers));
+                        passes(kernels.get().kernels(), layers));
                 return result(sampleCase, result);
             } finally {
                 layers.forEach(layer -> layer.weight().mask().close());

@@ -37,8 +37,13 @@ public final class StepBench {
      * @param kernels what {@link Kernels#choose} takes
      */
     public StepBench(Device device, String kernels, Effort effort) {
+        this(device, Kernels.choose(kernels, device), effort);
+    }
+
+    /** Measurements of these kernels. */
+    StepBench(Device device, Kernels.Choice choice, Effort effort) {
         this.device = device;
-        this.choice = Kernels.choose(kernels, device);
+        this.choice = choice;
         this.effort = effort;
     }
 
@@ -60,8 +65,7 @@ public final class StepBench {
         Recipe pruned = recipe(network, batch, true);
         try (Dataset images = images(network, batch);
                 StepRunner dense = StepRunner.of(recipe(network, batch, false), device, choice, images);
-                StepRunner masked =
-                        StepRunner.of(pruned, device, new Kernels.Choice(timed, choice.reason()), images)) {
+                StepRunner masked = StepRunner.of(pruned, device, new Kernels.Choice(timed, choice.reason()), images)) {
             Comparison.Result result = new Comparison(Stopwatch.of(device), effort)
                     .run(List.of(dense::step), List.of(() -> {
                         masked.step();
@@ -77,7 +81,9 @@ public final class StepBench {
         float[] half = new float[channels];
         Arrays.fill(half, 0.5f);
         long count = (long) BATCHES * batch;
-        long[] size = {count, channels, network.input().height(), network.input().width()};
+        long[] size = {
+            count, channels, network.input().height(), network.input().width()
+        };
         try (PointerScope scope = new PointerScope()) {
             torch.manual_seed(1);
             Tensor pixels = torch.randint(256, size, new TensorOptions(ScalarType.Byte));
@@ -136,6 +142,7 @@ public final class StepBench {
                 ours.median(),
                 result.ratio(),
                 100 * (ours.median() / baseline.median() - 1),
+                100 * (1 / result.pairedRatio() - 1),
                 ours.n(),
                 baseline.p20(),
                 baseline.p80(),
@@ -145,7 +152,8 @@ public final class StepBench {
                 batch,
                 plans.size(),
                 plans.stream()
-                        .mapToLong(plan -> plan.layout().groups() * plan.layout().candidates())
+                        .mapToLong(
+                                plan -> plan.layout().groups() * plan.layout().candidates())
                         .sum(),
                 choice.kernels().name(),
                 Devices.describe(device),

@@ -11,6 +11,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
  * @param oursMs the step that samples masks and learns their logits
  * @param ratio baseline through ours
  * @param overheadPercent how much longer ours takes
+ * @param pairedOverheadPercent the same from the median of every round's own ratio: steadier on a busy machine
  * @param n repetitions of each
  * @param kernelsMs the part of ours that is spent in the kernels; null on a GPU, where nobody waits for them
  * @param batch images a step
@@ -24,6 +25,7 @@ public record StepResult(
         double oursMs,
         double ratio,
         double overheadPercent,
+        double pairedOverheadPercent,
         int n,
         double baselineP20Ms,
         double baselineP80Ms,

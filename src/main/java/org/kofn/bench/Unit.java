@@ -26,8 +26,8 @@ public record Unit(Granularity granularity, Keep structured) {
                 .filter(known -> known != Granularity.N_M && known.label().equals(text))
                 .findFirst()
                 .map(known -> new Unit(known, null))
-                .orElseThrow(() -> KofnException.usage(
-                        "%s: '%s' is no granularity%s", option, text, Suggest.hint(text, NAMES)));
+                .orElseThrow(() ->
+                        KofnException.usage("%s: '%s' is no granularity%s", option, text, Suggest.hint(text, NAMES)));
     }
 
     /** The name in cases. */

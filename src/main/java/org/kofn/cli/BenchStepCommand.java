@@ -90,8 +90,7 @@ final class BenchStepCommand implements Callable<Integer> {
 
     private static void requireKnown(String network) {
         if (!Zoo.names().contains(network)) {
-            throw KofnException.usage(
-                    "--networks: '%s' is not known%s", network, Suggest.hint(network, Zoo.names()));
+            throw KofnException.usage("--networks: '%s' is not known%s", network, Suggest.hint(network, Zoo.names()));
         }
     }
 
@@ -104,6 +103,7 @@ final class BenchStepCommand implements Callable<Integer> {
                 "dense ms",
                 "pruned ms",
                 "overhead",
+                "paired",
                 "in kernels",
                 "n");
         for (StepResult result : results) {
@@ -114,10 +114,15 @@ final class BenchStepCommand implements Callable<Integer> {
                     String.format(Locale.ROOT, "%,d", result.candidates()),
                     BenchOptions.number(result.baselineMs()),
                     BenchOptions.number(result.oursMs()),
-                    String.format(Locale.ROOT, "%.1f %%", result.overheadPercent()),
+                    percent(result.overheadPercent()),
+                    percent(result.pairedOverheadPercent()),
                     result.kernelsMs() == null ? null : BenchOptions.number(result.kernelsMs()) + " ms",
                     result.n());
         }
         return table;
+    }
+
+    private static String percent(double percent) {
+        return String.format(Locale.ROOT, "%.1f %%", percent);
     }
 }

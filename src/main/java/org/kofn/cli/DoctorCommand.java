@@ -13,6 +13,8 @@ import org.kofn.base.BuildInfo;
 import org.kofn.base.ExitCode;
 import org.kofn.data.DataCatalog;
 import org.kofn.kernels.Kernels;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.torch.CudaDevice;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
 import picocli.CommandLine.Command;
@@ -68,6 +70,11 @@ final class DoctorCommand implements Callable<Integer> {
             row("device", Devices.describe(device));
             Kernels.Choice choice = Kernels.choose("auto", device);
             row("kernels", choice.kernels().name() + ": " + choice.reason());
+            for (NativeLibrary library : List.of(NativeLibrary.cpu(), NativeLibrary.cuda())) {
+                if (!library.state().equals(choice.reason())) {
+                    row("", library.name() + (library.loads() ? " loads: " : " does not run: ") + library.state());
+                }
+            }
             return true;
         } catch (LinkageError e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();
@@ -97,6 +104,11 @@ final class DoctorCommand implements Callable<Integer> {
                 "driver " + machine.nvidiaDriver().orElse(devices.isEmpty() ? "missing" : "present") + ", "
                         + (usable ? torch.cuda_device_count() + " usable device(s)" : "no usable device"));
         devices.forEach(device -> row("", device));
+        if (usable) {
+            for (int index = 0; index < torch.cuda_device_count(); index++) {
+                row("", "cuda:" + index + " " + CudaDevice.describe(index));
+            }
+        }
         Map<CudaLibraries.Library, Optional<Path>> located = CudaLibraries.locate(CudaLibraries.loaderFolders());
         located.forEach((library, path) -> row(
                 "",

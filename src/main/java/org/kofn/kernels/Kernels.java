@@ -52,17 +52,32 @@ public interface Kernels {
     /**
      * The implementation that {@code text} names.
      *
-     * @param text {@code auto} or {@code reference}
-     * @throws KofnException (usage) for any other name
+     * @param text {@code auto}, {@code reference}, {@code cpu} or {@code cuda}
+     * @throws KofnException (usage) for any other name, (device) for one that cannot run here or on this device
      */
     static Choice choose(String text, Device device) {
-        List<String> known = List.of("auto", "reference");
+        List<String> known = List.of("auto", "reference", "cpu", "cuda");
         if (!known.contains(text)) {
             throw KofnException.usage("--kernels: '%s' is no implementation%s", text, Suggest.hint(text, known));
         }
-        String reason = text.equals("reference")
-                ? "asked for by --kernels"
-                : "LibTorch operations; the only implementation in this build";
-        return new Choice(new Reference(), reason);
+        String fitting = device.is_cuda() ? "cuda" : "cpu";
+        boolean automatic = text.equals("auto");
+        if (text.equals("reference")) {
+            return new Choice(new Reference(), "LibTorch operations, asked for by --kernels");
+        }
+        if (!automatic && !text.equals(fitting)) {
+            throw KofnException.device(
+                    "--kernels %s: tensors are on %s; take --kernels %s, or another --device",
+                    text, device.is_cuda() ? "a GPU" : "the CPU", fitting);
+        }
+        NativeLibrary library = device.is_cuda() ? NativeLibrary.cuda() : NativeLibrary.cpu();
+        if (library.loads()) {
+            Kernels kernels = device.is_cuda() ? new Cuda(device) : new Cpu();
+            return new Choice(kernels, library.state());
+        }
+        if (automatic) {
+            return new Choice(new Reference(), "LibTorch operations, since " + library.state());
+        }
+        throw KofnException.device("--kernels %s: %s", text, library.state());
     }
 }

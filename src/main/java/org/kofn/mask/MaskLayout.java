@@ -118,6 +118,16 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
         return product(shape, 0, shape.length) / (groups() * candidates());
     }
 
+    /** The size of the axis that stands at this place of {@link #axes()}. */
+    public long size(int place) {
+        return view[axes[place]];
+    }
+
+    /** How many weights apart neighbours lie in memory along the axis at this place of {@link #axes()}. */
+    public long stride(int place) {
+        return product(view, axes[place] + 1, view.length);
+    }
+
     /**
      * A mask or any value per candidate, spread so that it broadcasts over {@code weight.view(view)}.
      *

@@ -30,7 +30,8 @@ public final class StepRunner implements AutoCloseable {
     private StepRunner(Workbench bench) {
         this.bench = bench;
         this.trainingStep = new TrainingStep(bench);
-        this.optimizerRecipe = bench.recipe().optimizerOf(bench.recipe().phases().get(0));
+        this.optimizerRecipe =
+                bench.recipe().optimizerOf(bench.recipe().phases().get(0));
         Compression compression = bench.compression();
         Collection<Tensor> logits = List.of();
         if (compression.method() != null) {

@@ -10,7 +10,7 @@ import org.kofn.recipe.Recipe;
  * @param out the run folder
  * @param resume continue from the newest checkpoint of the run folder
  * @param force start again in a run folder that exists
- * @param kernels which implementation of the kernels: auto or reference
+ * @param kernels which implementation of the kernels: auto, reference, cpu or cuda
  * @param progress watches the run
  * @param stop may ask it to stop
  */

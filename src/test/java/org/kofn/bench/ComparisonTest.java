@@ -34,6 +34,17 @@ class ComparisonTest {
         assertThat(result.baseline().parts()).extracting(Timing::median).containsExactly(30.0, 10.0);
         assertThat(result.ours().parts()).extracting(Timing::median).containsExactly(4.0, 1.0);
         assertThat(result.ratio()).isEqualTo(8);
+        assertThat(result.pairedRatio()).isEqualTo(8);
+    }
+
+    @Test
+    void whatDriftsCancelsInPairs() {
+        int[] round = {0};
+        // Both sides slow down together, ours a little later; the medians are of different moments.
+        Runnable baseline = () -> now += 10_000_000L << round[0];
+        Runnable ours = () -> now += 5_000_000L << round[0]++;
+        Comparison.Result result = comparison(new Effort(4, 1)).run(List.of(baseline), List.of(ours));
+        assertThat(result.pairedRatio()).isEqualTo(2);
     }
 
     @Test

@@ -29,4 +29,15 @@ class SampleBenchTest {
         // No machine of today copies slower or faster than this.
         assertThat(bench.copyBandwidth()).isBetween(5e8, 2e13);
     }
+
+    @Test
+    void onlyOursIsTheKernels() {
+        SampleBench bench = new SampleBench(new Device("cpu"), SlowKernels::choice, new Effort(3, 1));
+        SampleResult result = bench.run(SampleCase.ofShape("4x8x9", Keep.parse("--keep", "25%")));
+        assertThat(result.oursForwardMs()).isGreaterThan(SlowKernels.FORWARD);
+        assertThat(result.oursBackwardMs()).isGreaterThan(SlowKernels.BACKWARD);
+        assertThat(result.baselineForwardMs()).isLessThan(SlowKernels.FORWARD);
+        assertThat(result.baselineBackwardMs()).isLessThan(SlowKernels.BACKWARD);
+        assertThat(result.kernels()).isEqualTo("slow");
+    }
 }

@@ -33,7 +33,8 @@ class SampleCaseTest {
                         "fc1 weight [500 groups, 800 candidates, 1 elements] 80",
                         "fc2 weight [10 groups, 500 candidates, 1 elements] 50");
         assertThat(network("resnet-50", "kernel").layers())
-                .filteredOn(layer -> layer.layer().endsWith("conv3") || layer.layer().contains("downsample"))
+                .filteredOn(layer ->
+                        layer.layer().endsWith("conv3") || layer.layer().contains("downsample"))
                 .hasSize(20)
                 .allMatch(layer -> layer.layout().granularity() == Granularity.WEIGHT);
     }

@@ -33,7 +33,8 @@ class StepBenchTest {
     void everyNetworkHasSomethingToPrune() {
         for (String name : Zoo.names()) {
             Network network = ZooInput.network(name);
-            List<LayerPlan> plans = LayerPlan.resolve(StepBench.recipe(network, 8, true).prune(), network);
+            List<LayerPlan> plans =
+                    LayerPlan.resolve(StepBench.recipe(network, 8, true).prune(), network);
             assertThat(plans).as(name).isNotEmpty();
             Network.Weight last = network.weights().get(network.weights().size() - 1);
             assertThat(plans).extracting(LayerPlan::weight).doesNotContain(last);
@@ -51,5 +52,17 @@ class StepBenchTest {
         assertThat(result.overheadPercent()).isEqualTo(100 * (result.oursMs() / result.baselineMs() - 1));
         assertThat(result.ratio()).isEqualTo(result.baselineMs() / result.oursMs());
         assertThat(result.kernels()).isEqualTo("reference");
+    }
+
+    @Test
+    void onlyTheMaskedStepWaitsForTheKernels() {
+        StepResult result =
+                new StepBench(new Device("cpu"), SlowKernels.choice(), new Effort(3, 1)).run("digits-cnn", 8);
+        double slept = SlowKernels.FORWARD + SlowKernels.BACKWARD;
+        assertThat(result.oursP20Ms()).isGreaterThan(slept);
+        assertThat(result.kernelsMs()).isGreaterThan(slept);
+        assertThat(result.baselineP20Ms()).isLessThan(slept);
+        assertThat(result.overheadPercent()).isPositive();
+        assertThat(result.pairedOverheadPercent()).isPositive();
     }
 }

@@ -14,7 +14,15 @@ class BenchTest {
     @Test
     void sampleIsATableWithARowACase() {
         Cli bench = Cli.run(
-                "bench", "sample", "--networks", "digits-cnn", "--shapes", "8x16x9", "--repeats", "2", "--kernels",
+                "bench",
+                "sample",
+                "--networks",
+                "digits-cnn",
+                "--shapes",
+                "8x16x9",
+                "--repeats",
+                "2",
+                "--kernels",
                 "reference");
         assertThat(bench.code()).isZero();
         assertThat(bench.err().lines())
@@ -47,7 +55,8 @@ class BenchTest {
         assertThat(line.get("n").asInt()).isEqualTo(2);
         assertThat(line.get("threads").asInt()).isEqualTo(1);
         assertThat(line.get("ratio").asDouble())
-                .isEqualTo(line.get("baseline_ms").asDouble() / line.get("ours_ms").asDouble());
+                .isEqualTo(
+                        line.get("baseline_ms").asDouble() / line.get("ours_ms").asDouble());
         assertThat(line.fieldNames())
                 .toIterable()
                 .contains(
@@ -77,21 +86,26 @@ class BenchTest {
         List<String> lines = table.out().lines().toList();
         assertThat(lines).hasSize(3);
         assertThat(lines.get(0))
-                .matches("network +batch +pruned layers +candidates +dense ms +pruned ms +overhead +in kernels +n");
-        assertThat(lines.get(1)).matches("digits-cnn +8 +1 +512 +[\\d.]+ +[\\d.]+ +-?[\\d.]+ % +[\\d.]+ ms +2");
+                .matches(
+                        "network +batch +pruned layers +candidates +dense ms +pruned ms +overhead +paired +in kernels +n");
+        assertThat(lines.get(1))
+                .matches("digits-cnn +8 +1 +512 +[\\d.]+ +[\\d.]+ +-?[\\d.]+ % +-?[\\d.]+ % +[\\d.]+ ms +2");
         assertThat(lines.get(2)).startsWith("kernels: ");
 
-        Cli json = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json"))
-                .toArray(String[]::new));
+        Cli json =
+                Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json")).toArray(String[]::new));
         JsonNode line = Json.MAPPER.readTree(json.out());
         assertThat(line.get("case").asText()).isEqualTo("digits-cnn");
         assertThat(line.get("batch").asInt()).isEqualTo(8);
         assertThat(line.get("n").asInt()).isEqualTo(2);
         assertThat(line.get("overhead_percent").asDouble())
-                .isEqualTo(100 * (line.get("ours_ms").asDouble() / line.get("baseline_ms").asDouble() - 1));
+                .isEqualTo(100
+                        * (line.get("ours_ms").asDouble()
+                                        / line.get("baseline_ms").asDouble()
+                                - 1));
         assertThat(line.fieldNames())
                 .toIterable()
-                .contains("ratio", "kernels_ms", "pruned_layers", "machine", "threads");
+                .contains("ratio", "paired_overhead_percent", "kernels_ms", "pruned_layers", "machine", "threads");
     }
 
     @ParameterizedTest

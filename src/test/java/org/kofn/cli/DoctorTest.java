@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.kofn.cli.CudaLibraries.Library;
+import org.kofn.kernels.NativeLibrary;
 
 class DoctorTest {
     @Test
@@ -17,7 +18,9 @@ class DoctorTest {
         Cli doctor = Cli.run("doctor");
         assertThat(doctor.out().lines().map(line -> line.split(" ")[0]))
                 .contains("kofn", "Java", "system", "CPU", "LibTorch", "device", "kernels", "CUDA", "data");
-        assertThat(doctor.out()).contains("kernels   reference: ");
+        assertThat(doctor.out())
+                .contains("kernels   " + (NativeLibrary.cpu().loads() ? "cpu: kofn_cpu, variant " : "reference: "));
+        assertThat(doctor.out()).contains("kofn_cuda does not run: ");
     }
 
     @Test

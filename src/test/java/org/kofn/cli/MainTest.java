@@ -28,8 +28,18 @@ class MainTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "train", "eval", "inspect", "verify", "data", "data list", "data fetch", "data import", "bench",
-                "bench sample", "bench step", "doctor"
+                "train",
+                "eval",
+                "inspect",
+                "verify",
+                "data",
+                "data list",
+                "data fetch",
+                "data import",
+                "bench",
+                "bench sample",
+                "bench step",
+                "doctor"
             })
     void everyCommandHasAHelpWithExamplesAndExitCodes(String command) {
         String[] args = (command + " --help").split(" ");
