@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fiber.h"
@@ -73,7 +74,12 @@ struct Machine {
     std::size_t dynamic_shared = 0, shared_used = MOST_SHARED;
 
     Thread& thread() { return pool[current]; }
-    bool descending() const { return serial % 2 == 1; }
+
+    // The order in which threads run changes from block to block, in four ways; upwards is the first.
+    bool descending() const { return serial % 4 == 1; }
+    bool eager() const { return serial % 4 >= 2; }  // who has waited least goes on first, as far as it can
+    bool at_random() const { return serial % 4 == 3; }  // the same, but now and then another has its turn
+    std::uint32_t random = 1;
 };
 
 inline Machine& machine() {
@@ -123,7 +129,28 @@ inline Machine& machine() {
 /** Lets a thread run when its turn comes. */
 inline void make_ready(unsigned thread) {
     Machine& m = machine();
-    m.ready[(m.first_ready + m.count_ready++) % MOST_THREADS] = thread;
+    if (m.eager()) {
+        m.first_ready = (m.first_ready + MOST_THREADS - 1) % MOST_THREADS;
+        m.ready[m.first_ready] = thread;
+    } else {
+        m.ready[(m.first_ready + m.count_ready) % MOST_THREADS] = thread;
+    }
+    ++m.count_ready;
+}
+
+/** The thread whose turn it is. */
+inline unsigned next_ready() {
+    Machine& m = machine();
+    unsigned& first = m.ready[m.first_ready];
+    if (m.at_random()) {
+        m.random = m.random * 1664525u + 1013904223u;  // Numerical Recipes
+        if (m.random >> 28 == 0) {
+            std::swap(first, m.ready[(m.first_ready + (m.random >> 8) % m.count_ready) % MOST_THREADS]);
+        }
+    }
+    m.first_ready = (m.first_ready + 1) % MOST_THREADS;
+    --m.count_ready;
+    return first;
 }
 
 /** Leaves the thread that runs for the next that can, or for the host if there is none. */
@@ -134,9 +161,7 @@ inline void run_another() {
         from.switch_to(m.host);
         return;
     }
-    unsigned next = m.ready[m.first_ready];
-    m.first_ready = (m.first_ready + 1) % MOST_THREADS;
-    --m.count_ready;
+    unsigned next = next_ready();
     if (next != m.current) {
         m.current = next;
         from.switch_to(m.thread().fiber);
@@ -173,9 +198,7 @@ inline void run_block() {
         thread.arrived = 0;
         make_ready(m.descending() ? m.threads - 1 - i : i);
     }
-    m.current = m.ready[m.first_ready];
-    m.first_ready = (m.first_ready + 1) % MOST_THREADS;
-    --m.count_ready;
+    m.current = next_ready();
     m.host.switch_to(m.thread().fiber);
     if (m.live > 0) {
         report("%u threads wait for others that do not come", m.live);

@@ -5,8 +5,9 @@
  * is a fiber (fiber.h) that runs until it must wait for others, so that barriers and warp collectives keep their meaning
  * (block.h, warp.h). What a GPU leaves undefined is reported and ends the program: a barrier that not all threads
  * reach, a collective without all that its mask names, different collectives that meet, a lane read that takes no part.
- * Shared memory holds a pattern at the start of every block. Threads run in ascending order in one block and in
- * descending order in the next, so that a missing barrier shows as a result that depends on the block.
+ * Shared memory holds a pattern at the start of every block. The order in which threads run changes from block to block:
+ * upwards, downwards, each as far as it can, in stretches at random; a missing barrier shows as a wrong result in some.
+ * What does not show is a missing fence: threads change only where they wait, and see all that was written before.
  *
  * Only what the kernels here use is emulated. Atomics on floats are left out on purpose: no kernel may use them.
  */

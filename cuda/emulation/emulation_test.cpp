@@ -77,23 +77,36 @@ void shared_memory_is_forgotten() {
     }
 }
 
-__global__ void without_barrier(int* out) {
-    KOFN_SHARED(int, last);
-    last = static_cast<int>(threadIdx.x);
-    if (threadIdx.x == 5) {
-        out[blockIdx.x] = last;
-    }
-    __syncthreads();
-    if (threadIdx.x == 6) {
-        out[2 + blockIdx.x] = last;
+/** Lacks a barrier: a thread may read what another has not written yet. */
+__global__ void read_too_early(int* out) {
+    KOFN_SHARED(int[32], written);
+    written[threadIdx.x] = 1;
+    out[32 * blockIdx.x + threadIdx.x] = written[31 - threadIdx.x];
+}
+
+/** Lacks a barrier: a warp may write its next value before the other has read this one. */
+__global__ void write_too_early(int* wrong) {
+    KOFN_SHARED(int[2], value);
+    const unsigned warp = threadIdx.x / 32;
+    for (int round = 0; round < 2; ++round) {
+        if (threadIdx.x % 32 == 0) {
+            value[warp] = round;
+        }
+        __syncthreads();
+        atomicAdd(wrong, value[1 - warp] == round ? 0 : 1);
+        __syncwarp();
     }
 }
 
-void order_changes_with_the_block() {
-    int out[4];
-    KOFN_LAUNCH(without_barrier, 2, 32, 0, nullptr, out);
-    CHECK(out[0] == 5 && out[1] == 5);
-    CHECK(out[2] != out[3]);
+void missing_barriers_show() {
+    std::vector<int> early(4 * 32);
+    KOFN_LAUNCH(read_too_early, 4, 32, 0, nullptr, early.data());
+    for (int block = 0; block < 4; ++block) {
+        CHECK(early[32 * block] != 1 || early[32 * block + 31] != 1);
+    }
+    int wrong = 0;
+    KOFN_LAUNCH(write_too_early, 4, 64, 0, nullptr, &wrong);
+    CHECK(wrong > 0);
 }
 
 /** What a child process that runs `body` says before it aborts; empty if it does not abort. */
@@ -224,7 +237,7 @@ int main() {
     barriers_and_shared_memory();
     collectives_and_atomics();
     shared_memory_is_forgotten();
-    order_changes_with_the_block();
+    missing_barriers_show();
     faults_are_reported();
     changes_are_cheap();
     return kofn::checks_summary("emulation_test");

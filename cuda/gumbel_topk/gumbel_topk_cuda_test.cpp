@@ -404,6 +404,16 @@ void refusals() {
     refused([](kofn_layer& layer) { layer.kept = 11; });
     refused([](kofn_layer& layer) { layer.layout.candidates = 0; });
     refused([](kofn_layer& layer) { layer.layout.candidates = (int64_t{1} << 20) + 1; });
+    // Beyond what 32 bits of offset inside a group reach.
+    refused([](kofn_layer& layer) { layer.layout.candidate_stride = int64_t{1} << 31; });
+    refused([](kofn_layer& layer) { layer.layout.candidate_stride = int64_t{1} << 28; });
+    refused([](kofn_layer& layer) {
+        layer.layout.element_sizes[1] = 3;
+        layer.layout.element_strides[1] = int64_t{1} << 30;
+    });
+    refused([](kofn_layer& layer) { layer.layout.group_sizes[2] = int64_t{1} << 29; });
+    refused([](kofn_layer& layer) { layer.layout.group_strides[0] = -1; });
+    refused([](kofn_layer& layer) { layer.effective_type = 2; });
     refused([](kofn_layer& layer) { layer.logits = nullptr; });
     refused([](kofn_layer& layer) { layer.latent = nullptr; });
     std::vector<kofn_layer> table = views(layers);
