@@ -15,7 +15,7 @@ struct GradientScratch {
     Winner* sorting;
     float* a;  /* exp(s_{t+1} − s_t) */
     float* dv; /* v_{t+1} − v_t */
-    double* D;
+    double* inverse_D;
     double* X;
 
     GradientScratch(Scratch& scratch, int64_t n, int64_t k)
@@ -26,7 +26,7 @@ struct GradientScratch {
           sorting(scratch.take<Winner>(k)),
           a(scratch.take<float>(k)),
           dv(scratch.take<float>(k)),
-          D(scratch.take<double>(k)),
+          inverse_D(scratch.take<double>(k)),
           X(scratch.take<double>(k)) {}
 };
 
@@ -51,19 +51,22 @@ inline double gradient_of_winners(const GradientScratch& s, const Winner* order,
     for (int64_t t = 0; t + 1 < k; ++t) {
         s.a[t] = exp_nonpositive(s.a[t]);
     }
-    s.D[k - 1] = 1 + normaliser;
-    s.X[k - 1] = difference / s.D[k - 1];
+    double D = 1 + normaliser;
+    s.inverse_D[k - 1] = 1 / D;
+    s.X[k - 1] = difference / D;
     for (int64_t t = k - 1; t-- > 0;) {
-        const double M = static_cast<double>(s.a[t]) * s.D[t + 1];
-        s.D[t] = 1 + M;
-        s.X[t] = M / s.D[t] * (s.X[t + 1] - static_cast<double>(s.dv[t]));
+        const double M = static_cast<double>(s.a[t]) * D;
+        D = 1 + M;
+        s.inverse_D[t] = 1 / D;
+        s.X[t] = M * s.inverse_D[t] * (s.X[t + 1] - static_cast<double>(s.dv[t]));
     }
-    double C = 1 / s.D[0], U = s.X[0] / s.D[0];
+    double C = s.inverse_D[0], U = s.X[0] * C;
     s.X[0] = U;
     for (int64_t t = 1; t < k; ++t) {
-        const double a = static_cast<double>(s.a[t - 1]);
-        U = s.X[t] / s.D[t] + a * (static_cast<double>(s.dv[t - 1]) * C + U);
-        C = 1 / s.D[t] + a * C;
+        // Of what one step hands to the next, U and C, each takes part in one product and one sum.
+        const double a = static_cast<double>(s.a[t - 1]), dv = static_cast<double>(s.dv[t - 1]);
+        U = (s.X[t] * s.inverse_D[t] + a * dv * C) + a * U;
+        C = s.inverse_D[t] + a * C;
         s.X[t] = U;
     }
     return C;

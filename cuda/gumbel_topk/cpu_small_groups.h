@@ -38,22 +38,19 @@ inline bool for_bundles(const Task& task, Body body) {
 
 /** From [group, candidate] in memory to a vector for each candidate. */
 inline void gather(const Bundle& bundle, int64_t n, const float* from, Lanes* to) {
-    float values[small_group][lanes] = {};
-    for (int64_t l = 0; l < bundle.count; ++l) {
+    for (int64_t l = 0; l < lanes; ++l) {
+        const float* group = from + (bundle.first + l) * n;
         for (int64_t c = 0; c < n; ++c) {
-            values[c][l] = from[(bundle.first + l) * n + c];
+            to[c][l] = l < bundle.count ? group[c] : 0.0f;  // what lies behind the last group is not ours to read
         }
     }
-    std::memcpy(to, values, static_cast<size_t>(n) * sizeof(Lanes));
 }
 
 /** The way back. */
 inline void scatter(const Bundle& bundle, int64_t n, const Lanes* from, float* to) {
-    float values[small_group][lanes];
-    std::memcpy(values, from, static_cast<size_t>(n) * sizeof(Lanes));
     for (int64_t l = 0; l < bundle.count; ++l) {
         for (int64_t c = 0; c < n; ++c) {
-            to[(bundle.first + l) * n + c] = values[c][l];
+            to[(bundle.first + l) * n + c] = from[c][l];
         }
     }
 }
@@ -62,18 +59,21 @@ inline void scatter(const Bundle& bundle, int64_t n, const Lanes* from, float* t
 inline void scores_of_bundle(const Layer& layer, const kofn_draw& draw, const Bundle& bundle, Lanes* y) {
     const int64_t n = layer.candidates;
     gather(bundle, n, layer.tensors.logits, y);
+    float noise[4 * lanes] = {};
     for (int64_t first = 0; first < n; first += 4) {
-        uint32_t words[4 * lanes] = {};
         if (draw.noise != 0) {
+            uint32_t words[4 * lanes];
             draw_words(draw, layer.tensors.index,
                        {static_cast<uint32_t>(first / 4), static_cast<uint32_t>(bundle.first), 0, 1}, words);
+            for (int64_t i = 0; i < 4 * lanes; ++i) {
+                noise[i] = gumbel(words[i]);
+            }
         }
         for (int64_t c = first; c < n && c < first + 4; ++c) {
             float score[lanes];
             std::memcpy(score, y + c, sizeof score);
             for (int64_t l = 0; l < lanes; ++l) {
-                const float g = draw.noise != 0 ? gumbel(words[4 * l + c - first]) : 0.0f;
-                score[l] = perturbed(score[l], draw.noise, g);
+                score[l] = perturbed(score[l], draw.noise, noise[4 * l + c - first]);
             }
             std::memcpy(y + c, score, sizeof score);
         }
@@ -109,6 +109,27 @@ inline bool all_finite(const Lanes* y, int64_t n) {
     return any == 0;
 }
 
+/** Whether a candidate is one weight, as it is in n:m that nobody shares. */
+inline bool single_weights(const Layer& layer) {
+    return layer.row_sizes[0] * layer.row_sizes[1] * layer.run == 1;
+}
+
+/** to = M ⊙ from for a bundle; dropped weights are +0. */
+template <class From, class To>
+inline void mask_bundle(const Layer& layer, const Bundle& bundle, const From* from, To* to) {
+    const int64_t n = layer.candidates, stride = layer.tensors.layout.candidate_stride;
+    const uint8_t* mask = layer.tensors.mask + bundle.first * n;
+    for (int64_t l = 0; l < bundle.count; ++l, mask += n) {
+        if (single_weights(layer)) {
+            for (int64_t c = 0, at = bundle.base[l]; c < n; ++c, at += stride) {
+                narrow(kept_or_zero(widened(from[at]), mask[c]), to[at]);
+            }
+        } else {
+            mask_weights(layer, bundle.base[l], mask, from, to);
+        }
+    }
+}
+
 inline bool sample_small(const Task& task, const kofn_draw& draw) {
     const Layer& layer = *task.layer;
     const int64_t n = layer.candidates, k = layer.kept;
@@ -133,25 +154,36 @@ inline bool sample_small(const Task& task, const kofn_draw& draw) {
             }
             layer.tensors.bits[group] = word;
             unpack_indices(word, 0, layer.tensors.indices + group * k);
-            write_effective(layer, bundle.base[l], mask);
+        }
+        if (layer.tensors.effective_type == KOFN_BFLOAT16) {
+            mask_bundle(layer, bundle, layer.tensors.latent, static_cast<uint16_t*>(layer.tensors.effective));
+        } else {
+            mask_bundle(layer, bundle, layer.tensors.latent, static_cast<float*>(layer.tensors.effective));
         }
         return true;
     });
 }
 
 /** v of a bundle. */
-inline void sums_of_bundle(const Layer& layer, const Bundle& bundle, Lanes* v) {
-    float sums[small_group][lanes] = {};
-    with_effective_gradient(layer, [&](auto gradient) {
-        for (int64_t l = 0; l < bundle.count; ++l) {
-            float of_group[small_group];
-            candidate_sums(layer, bundle.base[l], gradient, of_group);
-            for (int64_t c = 0; c < layer.candidates; ++c) {
-                sums[c][l] = of_group[c];
+template <class T>
+inline void sums_of_bundle(const Layer& layer, const Bundle& bundle, const T* gradient, Lanes* v) {
+    const int64_t n = layer.candidates, stride = layer.tensors.layout.candidate_stride;
+    for (int64_t c = 0; c < n; ++c) {
+        v[c] = Lanes{};
+    }
+    for (int64_t l = 0; l < bundle.count; ++l) {
+        if (single_weights(layer)) {
+            for (int64_t c = 0, at = bundle.base[l]; c < n; ++c, at += stride) {
+                v[c][l] = widened(gradient[at]) * layer.tensors.latent[at];
+            }
+        } else {
+            float sums[small_group];
+            candidate_sums(layer, bundle.base[l], gradient, sums);
+            for (int64_t c = 0; c < n; ++c) {
+                v[c][l] = sums[c];
             }
         }
-    });
-    std::memcpy(v, sums, static_cast<size_t>(layer.candidates) * sizeof(Lanes));
+    }
 }
 
 /** exp of a vector whose lanes are ≤ 0. */
@@ -244,7 +276,7 @@ inline void backward_small(const Task& task, const kofn_draw& draw) {
     for_bundles(task, [&](const Bundle& bundle) {
         Lanes y[small_group], v[small_group], gradient[small_group], of_temperature;
         scores_of_bundle(layer, draw, bundle, y);
-        sums_of_bundle(layer, bundle, v);
+        with_effective_gradient(layer, [&](auto upstream) { sums_of_bundle(layer, bundle, upstream, v); });
         relaxed_gradient_of_bundle(y, v, n, layer.kept, inverse, gradient, of_temperature);
         for (int64_t c = 0; c < n; ++c) {
             gradient[c] *= inverse;

@@ -44,6 +44,11 @@ inline float widened(uint16_t x) { return from_bfloat16(x); }
 inline void narrow(float x, float& to) { to = x; }
 inline void narrow(float x, uint16_t& to) { to = to_bfloat16(x); }
 
+/** The value where the mask is 1, +0 where it is 0: no branch, which would be guessed wrong as often as not. */
+inline float kept_or_zero(float value, uint8_t mask) {
+    return bits_float(float_bits(value) & (0u - mask));
+}
+
 /** Copies a run of weights, changing their type. */
 template <class From, class To>
 inline void copy_run(const From* from, To* to, int64_t size) {
@@ -79,13 +84,12 @@ inline void mask_weights(const Layer& layer, int64_t base, const uint8_t* mask, 
     for_rows(layer, base, [&](int64_t row) {
         if (layer.run == 1 && stride == 1) {
             for (int64_t c = 0; c < n; ++c) {
-                const float value = widened(from[row + c]);
-                narrow(mask[c] != 0 ? value : 0.0f, to[row + c]);
+                narrow(kept_or_zero(widened(from[row + c]), mask[c]), to[row + c]);
             }
         } else if (layer.run == 1) {
             for (int64_t c = 0; c < n; ++c) {
                 const int64_t at = row + c * stride;
-                narrow(mask[c] != 0 ? widened(from[at]) : 0.0f, to[at]);
+                narrow(kept_or_zero(widened(from[at]), mask[c]), to[at]);
             }
         } else {
             with_run(layer.run, [&](int64_t run) {
