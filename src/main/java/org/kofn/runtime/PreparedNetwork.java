@@ -1,0 +1,47 @@
+package org.kofn.runtime;
+
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Tensor;
+import org.kofn.base.KofnException;
+import org.kofn.nn.Network;
+
+/**
+ * A trained network made ready for inference, in fp32: batch norms folded, feature maps without use removed, sums and
+ * rectifiers fused into the convolutions before them. It computes what the network does in evaluation mode, up to
+ * rounding.
+ *
+ * @param graph what is left to compute
+ * @param removals the layers where feature maps were removed, or were dropped but had to stay
+ */
+public record PreparedNetwork(InferenceGraph graph, List<Removal> removals) implements AutoCloseable {
+    /** Copies the list. */
+    public PreparedNetwork {
+        removals = List.copyOf(removals);
+    }
+
+    /**
+     * Prepares a network.
+     *
+     * @param tensors its parameters and buffers by name, of any floating type, on any device; dropped weights are 0.
+     *     They are copied
+     * @param masks of its pruned parameters, by name
+     * @throws KofnException (file) when a tensor is missing
+     */
+    public static PreparedNetwork of(Network network, Map<String, Tensor> tensors, Map<String, ParameterMask> masks) {
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            InferenceGraph folded = MergeConstants.of(FoldScaleShift.of(GraphImport.of(network, tensors, masks)));
+            ChannelUse use = new ChannelUse(folded);
+            InferenceGraph smaller = FuseEpilogues.of(RemoveChannels.of(folded, use));
+            return new PreparedNetwork(smaller.keep(), Removal.report(folded, use));
+        }
+    }
+
+    @Override
+    public void close() {
+        graph.close();
+    }
+}
