@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <limits>
+
+#include "cpu_plan.h"
+
+/**
+ * Which loops run, and over which tiles. Nothing here can change a result: every choice sums in the same order.
+ */
+namespace kofn::conv {
+namespace {
+
+int64_t divide_up(int64_t x, int64_t by) {
+    return (x + by - 1) / by;
+}
+
+/** How the planes of an output can be seen as lines of vectors, `lanes` wide; the way with the fewest vectors. */
+Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
+    const kofn_tensor& out = plan.output;
+    const kofn_strides& to = plan.output_strides;
+    const uint32_t all = (1u << lanes) - 1;
+    // Of a split input, rows and columns that were a stride apart are neighbours.
+    const int64_t stride_rows = plan.split.needed ? 1 : plan.conv.stride_rows;
+    const int64_t stride_columns = plan.split.needed ? 1 : plan.conv.stride_columns;
+    const int64_t in_line = plan.in_row * stride_rows;
+    if (out.form == KOFN_BATCH16) {
+        return {out.height, out.width, in_line, plan.in_floats * stride_columns, to.row, plan.in_floats,
+                std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
+    }
+    const int64_t across = divide_up(out.width, lanes);
+    Grid grid{out.height, across, in_line, lanes, to.row, lanes, std::vector<uint32_t>(static_cast<size_t>(across), all)};
+    grid.lanes.back() = all >> (across * lanes - out.width);
+    if (rows_only) {
+        return grid;
+    }
+    // Equal distances of rows on both sides: vectors may go on over the ends of rows, and skip what is no output.
+    const int64_t floats = (out.height - 1) * to.row + out.width;
+    const int64_t flat = divide_up(floats, lanes);
+    if (in_line == to.row && flat <= out.height * across) {
+        grid = {1, flat, 0, lanes, 0, lanes, std::vector<uint32_t>(static_cast<size_t>(flat))};
+        for (int64_t at = 0; at < floats; ++at) {
+            if (at % to.row < out.width) {
+                grid.lanes[static_cast<size_t>(at / lanes)] |= 1u << (at % lanes);
+            }
+        }
+    } else if (across == 1) {
+        // One vector a row: a line down the plane has more.
+        grid = {1, out.height, 0, in_line, 0, to.row,
+                std::vector<uint32_t>(static_cast<size_t>(out.height), grid.lanes[0])};
+    }
+    return grid;
+}
+
+/** Whether this processor works on sixteen floats in two halves, as Zen 4 does: narrow vectors then lose nothing. */
+bool halves_wide_vectors() {
+#if defined(__x86_64__)
+    return __builtin_cpu_is("amdfam19h") != 0;
+#else
+    return false;
+#endif
+}
+
+/** Time of a tile, in multiplications of vectors; a model, its constants fitted to layers of ResNet and VGG. */
+double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t lines, int64_t vectors) {
+    const double l = static_cast<double>(lines), v = static_cast<double>(vectors), o = kernel.outputs;
+    // Multiplications that must be under way at once to fill the pipelines.
+    const double latency = kernel.lanes == 16 && halves_wide_vectors() ? 4 : 8;
+    const double work = std::max(l * v * o, latency);
+    // Vectors that straddle cache lines are loaded twice.
+    const bool aligned = plan.in_floats == 16 || kernel.one_tap;
+    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 1.7 : 1.3;
+    double tap; // one of one kept channel
+    switch (kernel.method) {
+        case Kernel::rows: {
+            const double in_lines = (l - 1) * kernel.stride + 3;
+            const double in_columns = plan.in_floats == 1 ? v + 1 : (v - 1) * kernel.stride + 3;
+            // What comes from the second level of cache, in the time of two multiplications a line.
+            const double fetched = in_lines * in_columns * 2 / 9;
+            tap = std::max({work, in_lines * v * load / 3, fetched}) + 1.5;
+            break;
+        }
+        case Kernel::shared:
+            tap = std::max(work, v * load + o) + 0.5;
+            break;
+        default:
+            tap = std::max(work, (v * load + 1) * o) + (kernel.one_tap ? 0.5 * o + 0.5 : 0.5);
+            break;
+    }
+    const double taps = static_cast<double>(plan.conv.rows) * plan.conv.columns * plan.conv.kept;
+    return taps * tap + 5 * l * v * o + 20;
+}
+
+/** The time of all tiles for all outputs, when a grid is cut so. */
+double cost_of_cut(const kofn_conv_plan& plan, const Kernel& kernel, const Cut& lines, const Cut& vectors) {
+    double cost = 0;
+    for (int64_t l = 0; l < lines.parts; ++l) {
+        for (int64_t v = 0; v < vectors.parts; ++v) {
+            cost += cost_of_tile(plan, kernel, lines.end(l) - lines.begin(l), vectors.end(v) - vectors.begin(v));
+        }
+    }
+    // Where a processor does not halve them, wide vectors take no longer than narrow ones.
+    const int width = halves_wide_vectors() ? kernel.lanes : plan.variant->widest;
+    return cost * static_cast<double>(divide_up(plan.conv.outputs, kernel.outputs)) * width;
+}
+
+/** Whether the variant has loops for all tiles of a cut. */
+bool has_tiles(const Variant& variant, const Kernel& kernel, const Cut& lines, const Cut& vectors) {
+    for (const int64_t l : {lines.size / lines.parts, divide_up(lines.size, lines.parts)}) {
+        for (const int64_t v : {vectors.size / vectors.parts, divide_up(vectors.size, vectors.parts)}) {
+            if (variant.tile(kernel, static_cast<int>(l), static_cast<int>(v)) == nullptr) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/** Keeps the cheapest cut for a kernel in the plan, if it is cheaper than what is there. */
+void consider(kofn_conv_plan& plan, const Kernel& kernel, double& best) {
+    constexpr int64_t most_lines = 8, most_vectors = 8; /* of a tile */
+    const bool rows = kernel.method == Kernel::rows;
+    Grid grid = grid_of(plan, kernel.lanes, rows);
+    for (int64_t v = 1; v <= most_vectors; ++v) {
+        for (int64_t l = 1; l <= (rows ? most_lines : 1); ++l) {
+            const Cut lines{grid.lines, divide_up(grid.lines, l)}, vectors{grid.vectors, divide_up(grid.vectors, v)};
+            if (!has_tiles(*plan.variant, kernel, lines, vectors)) {
+                continue;
+            }
+            const double cost = cost_of_cut(plan, kernel, lines, vectors);
+            if (cost < best) {
+                best = cost;
+                plan.kernel = kernel;
+                plan.grid = grid;
+                plan.lines = lines;
+                plan.vectors = vectors;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void choose(kofn_conv_plan& plan) {
+    const kofn_conv& conv = plan.conv;
+    const bool batch = plan.output.form == KOFN_BATCH16;
+    const int column = static_cast<int>(plan.in_floats);
+    const int stride = plan.split.needed ? 1 : conv.stride_rows;
+    const bool one_tap = conv.rows * conv.columns == 1;
+    const bool rows = conv.rows == 3 && conv.columns == 3 && !plan.split.needed && stride == conv.stride_columns
+        && (stride == 1 || (batch && stride == 2));
+    const int narrowest = batch ? plan.variant->widest : plan.variant->narrowest;
+    double best = std::numeric_limits<double>::infinity();
+    for (int lanes = plan.variant->widest; lanes >= narrowest; lanes /= 2) {
+        if (rows) {
+            consider(plan, {Kernel::rows, lanes, column, stride, 1, one_tap}, best);
+        }
+        for (const int outputs : {1, 2, 4, 8}) {
+            consider(plan, {Kernel::taps, lanes, column, stride, outputs, one_tap}, best);
+            if (conv.share % outputs == 0 && outputs >= 4) {
+                consider(plan, {Kernel::shared, lanes, column, stride, outputs, one_tap}, best);
+            }
+        }
+    }
+    const int64_t sets = divide_up(conv.outputs, plan.kernel.outputs);
+    // A few tasks a thread even out what threads lose to others; more would only load the same input again.
+    const int64_t places = plan.images * plan.lines.parts * plan.vectors.parts;
+    plan.sets = {sets, std::clamp<int64_t>(divide_up(6 * plan.threads, places), 1, plan.threads == 1 ? 1 : sets)};
+}
+
+}  // namespace kofn::conv

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "cpu_tile.h"
+
+/** The heart of 3×3 convolutions. Part of sparse_conv_cpu_variant.cpp. */
+namespace kofn::conv::KOFN_VARIANT {
+
+/**
+ * A tile of Lines rows of Vectors vectors for one output. For every kept channel and every column of taps, each row of
+ * input under the tile is loaded once and multiplied into up to three rows of sums: 3·(Lines + 2) loads for 9·Lines
+ * fused multiplications a vector, where one tap after the other would need as many loads as multiplications.
+ */
+template <int Lanes, int Column, int Stride, int Lines, int Vectors>
+void rows_tile(const Tile& tile) {
+    constexpr int taps = 3;
+    constexpr int in_lines = (Lines - 1) * Stride + taps;
+    constexpr int64_t step = Column == 1 ? Lanes : Column * Stride;
+    const int64_t row = tile.in_row;
+    const int64_t kept = tile.kept;
+    const int32_t* offsets = tile.offsets;
+    const float* weights = tile.weights;
+
+    Vector<Lanes> sum[Lines][Vectors] = {};
+    for (int64_t i = 0; i < kept; ++i, weights += taps * taps) {
+        const float* x = tile.x + offsets[i];
+        const float* next = tile.x + offsets[i + 1];  // there is one more than kept: see pack() of cpu_pack.h
+        constexpr int floats = static_cast<int>(step) * (Vectors - 1) + (Column == 1 ? Lanes + taps - 1 : Column * taps);
+        KOFN_UNROLL
+        for (int r = 0; r < in_lines; ++r) {
+            KOFN_UNROLL
+            for (int f = 0; f < floats; f += 16) {
+                __builtin_prefetch(next + f);
+            }
+            next = opaque(next + row);
+        }
+        KOFN_UNROLL
+        for (int s = 0; s < taps; ++s) {
+            const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[taps * s]), broadcast<Lanes>(weights[taps * s + 1]),
+                                           broadcast<Lanes>(weights[taps * s + 2])};
+            const float* line = x + s * Column;
+            KOFN_UNROLL
+            for (int r = 0; r < in_lines; ++r) {
+                KOFN_UNROLL
+                for (int v = 0; v < Vectors; ++v) {
+                    const Vector<Lanes> value = load<Lanes>(line + v * step);
+                    KOFN_UNROLL
+                    for (int t = 0; t < taps; ++t) {
+                        const int h = (r - t) / Stride;
+                        if (r >= t && (r - t) % Stride == 0 && h < Lines) {
+                            sum[h][v] += value * w[t];
+                        }
+                    }
+                }
+                line = opaque(line + row);
+            }
+        }
+    }
+    finish<Lanes>(tile, &sum[0][0], 1, Lines, Vectors);
+}
+
+}  // namespace kofn::conv::KOFN_VARIANT

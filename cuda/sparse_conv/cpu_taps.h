@@ -1,0 +1,60 @@
+#pragma once
+
+#include "cpu_tile.h"
+
+/** Convolutions of any kernel, tap by tap: 1×1 above all. Part of sparse_conv_cpu_variant.cpp. */
+namespace kofn::conv::KOFN_VARIANT {
+
+/**
+ * A line of Vectors vectors for Outputs outputs in lock-step, which all have k kept channels. With a list for each
+ * output every multiplication loads its input; with one list for all (Shared) a loaded vector serves all outputs, and
+ * the loop is that of a dense matrix product. OneTap: 1×1, whose inner loop would otherwise be about itself.
+ */
+template <int Lanes, int Outputs, int Vectors, bool Shared, bool OneTap>
+void taps_tile(const Tile& tile) {
+    constexpr int lists = Shared ? 1 : Outputs;
+    const int64_t kept = tile.kept, step = tile.in_step;
+    const int64_t taps = OneTap ? 1 : tile.tap_count;
+    const int32_t* offsets = tile.offsets;
+    const float* weights = tile.weights;
+
+    Vector<Lanes> sum[Outputs][Vectors] = {};
+    for (int64_t i = 0; i < kept; ++i, offsets += lists) {
+        const float* x[lists];
+        KOFN_UNROLL
+        for (int l = 0; l < lists; ++l) {
+            x[l] = tile.x + offsets[l];
+            prefetch<Lanes, Vectors>(tile.x + offsets[l + lists], step);
+        }
+        for (int64_t t = 0; t < taps; ++t, weights += Outputs) {
+            const int64_t tap = OneTap ? 0 : tile.taps[t];
+            if constexpr (Shared) {
+                Vector<Lanes> value[Vectors];
+                KOFN_UNROLL
+                for (int v = 0; v < Vectors; ++v) {
+                    value[v] = load<Lanes>(x[0] + tap + v * step);
+                }
+                KOFN_UNROLL
+                for (int o = 0; o < Outputs; ++o) {
+                    const Vector<Lanes> w = broadcast<Lanes>(weights[o]);
+                    KOFN_UNROLL
+                    for (int v = 0; v < Vectors; ++v) {
+                        sum[o][v] += value[v] * w;
+                    }
+                }
+            } else {
+                KOFN_UNROLL
+                for (int o = 0; o < Outputs; ++o) {
+                    const Vector<Lanes> w = broadcast<Lanes>(weights[o]);
+                    KOFN_UNROLL
+                    for (int v = 0; v < Vectors; ++v) {
+                        sum[o][v] += load<Lanes>(x[o] + tap + v * step) * w;
+                    }
+                }
+            }
+        }
+    }
+    finish<Lanes>(tile, &sum[0][0], Outputs, 1, Vectors);
+}
+
+}  // namespace kofn::conv::KOFN_VARIANT

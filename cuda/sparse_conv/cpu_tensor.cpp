@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cstring>
+
+#include "cpu_plan.h"
+
+/** Padded tensors: where their elements lie, and the ways in and out. */
+namespace kofn::conv {
+namespace {
+
+constexpr int64_t group = 16; /* images innermost in KOFN_BATCH16, and floats of a cache line */
+constexpr int64_t most = int64_t{1} << 20;
+
+int64_t round_up(int64_t x, int64_t multiple) {
+    return (x + multiple - 1) / multiple * multiple;
+}
+
+bool has_size(int32_t x) {
+    return x >= 1 && x <= most;
+}
+
+int64_t floats_of_pixel(const kofn_tensor& tensor) {
+    return tensor.form == KOFN_BATCH16 ? group : 1;
+}
+
+/** Images, or groups of sixteen. */
+int64_t images_of(const kofn_tensor& tensor) {
+    return tensor.form == KOFN_BATCH16 ? (tensor.batch + group - 1) / group : tensor.batch;
+}
+
+/** Images of a group; 1 in KOFN_PLANES. */
+int64_t existing(const kofn_tensor& tensor, int64_t image) {
+    return tensor.form == KOFN_BATCH16 ? std::min<int64_t>(group, tensor.batch - image * group) : 1;
+}
+
+}  // namespace
+
+int64_t pitch_of(int64_t columns) {
+    // Narrow rows follow each other without a gap, so that vectors can go on over the end of a row.
+    return columns <= group / 2 ? columns : round_up(columns, group);
+}
+
+int64_t plane_of(int64_t floats) {
+    const int64_t lines = (floats + group - 1) / group;
+    return (lines | 1) * group;
+}
+
+}  // namespace kofn::conv
+
+using namespace kofn::conv;
+
+int32_t kofn_tensor_form(int32_t batch) {
+    return batch >= group && 4 * (round_up(batch, group) - batch) <= batch ? KOFN_BATCH16 : KOFN_PLANES;
+}
+
+int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides) {
+    if (tensor == nullptr || strides == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    const kofn_tensor& t = *tensor;
+    if (!has_size(t.batch) || !has_size(t.channels) || !has_size(t.height) || !has_size(t.width) || t.halo < 0
+        || t.halo > 3 || (t.form != KOFN_PLANES && t.form != KOFN_BATCH16)) {
+        return KOFN_CONV_SHAPE;
+    }
+    const int64_t pixel = floats_of_pixel(t);
+    // Without a halo rows follow each other: a plane is then one long row, which is how 1×1 kernels see it.
+    const int64_t columns = t.width + t.halo;
+    const int64_t row = pixel == 1 && t.halo > 0 ? pitch_of(columns) : columns * pixel;
+    const int64_t plane = plane_of((t.height + 2 * t.halo) * row);
+    if (plane >= most_floats || plane * t.channels >= most_floats) {
+        return KOFN_CONV_SHAPE;
+    }
+    // The memory begins with a halo, so that whole cache lines begin where a kernel's first tap reads.
+    const int64_t front = t.halo * pixel;
+    const int64_t image = plane * t.channels;
+    *strides = {front + t.halo * row, row, plane, image, front + image * images_of(t) + rest_of_tensor};
+    return KOFN_CONV_OK;
+}
+
+int32_t kofn_cpu_tensor_clear(const kofn_tensor* tensor, float* data, int32_t threads) {
+    kofn_strides s;
+    const int32_t status = kofn_tensor_strides(tensor, &s);
+    if (status != KOFN_CONV_OK || data == nullptr) {
+        return status != KOFN_CONV_OK ? status : KOFN_CONV_NULL;
+    }
+    if (threads < 1 || threads > most_threads) {
+        return KOFN_CONV_THREADS;
+    }
+    const int64_t pixel = floats_of_pixel(*tensor), channels = tensor->channels;
+    const int64_t planes = images_of(*tensor) * channels;
+    const int64_t elements = tensor->width * pixel;
+    std::fill(data, data + s.origin, 0.0f);
+    // From the end of each row to the beginning of the next, wherever that is.
+    for_each(threads, planes, [&](int64_t plane) {
+        float* from = data + s.origin + plane * s.plane;
+        float* next = plane + 1 < planes ? from + s.plane : data + s.floats;
+        for (int64_t h = 0; h < tensor->height; ++h, from += s.row) {
+            std::fill(from + elements, h + 1 < tensor->height ? from + s.row : next, 0.0f);
+        }
+    });
+    return KOFN_CONV_OK;
+}
+
+int32_t kofn_cpu_tensor_import(const kofn_tensor* tensor, const float* plain, float* data, int32_t threads) {
+    kofn_strides s;
+    const int32_t status = kofn_tensor_strides(tensor, &s);
+    if (status != KOFN_CONV_OK || plain == nullptr || data == nullptr) {
+        return status != KOFN_CONV_OK ? status : KOFN_CONV_NULL;
+    }
+    if (threads < 1 || threads > most_threads) {
+        return KOFN_CONV_THREADS;
+    }
+    const kofn_tensor& t = *tensor;
+    const int64_t pixel = floats_of_pixel(t), area = int64_t{t.height} * t.width, plain_image = area * t.channels;
+    for_each(threads, images_of(t) * t.channels, [&](int64_t plane) {
+        const int64_t image = plane / t.channels, channel = plane % t.channels, images = existing(t, image);
+        const float* from = plain + image * pixel * plain_image + channel * area;
+        float* to = data + s.origin + plane * s.plane;
+        for (int64_t h = 0; h < t.height; ++h, from += t.width, to += s.row) {
+            if (pixel == 1) {
+                std::memcpy(to, from, static_cast<size_t>(t.width) * sizeof(float));
+                continue;
+            }
+            for (int64_t w = 0; w < t.width; ++w) {
+                for (int64_t i = 0; i < group; ++i) {
+                    to[w * group + i] = i < images ? from[i * plain_image + w] : 0.0f;
+                }
+            }
+        }
+    });
+    return KOFN_CONV_OK;
+}
+
+int32_t kofn_cpu_tensor_export(const kofn_tensor* tensor, const float* data, float* plain, int32_t threads) {
+    kofn_strides s;
+    const int32_t status = kofn_tensor_strides(tensor, &s);
+    if (status != KOFN_CONV_OK || plain == nullptr || data == nullptr) {
+        return status != KOFN_CONV_OK ? status : KOFN_CONV_NULL;
+    }
+    if (threads < 1 || threads > most_threads) {
+        return KOFN_CONV_THREADS;
+    }
+    const kofn_tensor& t = *tensor;
+    const int64_t pixel = floats_of_pixel(t), area = int64_t{t.height} * t.width, plain_image = area * t.channels;
+    for_each(threads, images_of(t) * t.channels, [&](int64_t plane) {
+        const int64_t image = plane / t.channels, channel = plane % t.channels, images = existing(t, image);
+        float* to = plain + image * pixel * plain_image + channel * area;
+        const float* from = data + s.origin + plane * s.plane;
+        for (int64_t h = 0; h < t.height; ++h, to += t.width, from += s.row) {
+            if (pixel == 1) {
+                std::memcpy(to, from, static_cast<size_t>(t.width) * sizeof(float));
+                continue;
+            }
+            for (int64_t i = 0; i < images; ++i) {
+                for (int64_t w = 0; w < t.width; ++w) {
+                    to[i * plain_image + w] = from[w * group + i];
+                }
+            }
+        }
+    });
+    return KOFN_CONV_OK;
+}

@@ -1,0 +1,329 @@
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <new>
+
+#include "../gumbel_topk/gumbel_topk.h"
+#include "cpu_plan.h"
+
+/** The calls on the CPU: checks, plans, and the walk over tasks. */
+namespace kofn::conv {
+namespace {
+
+bool in_range(int32_t x, int32_t least, int32_t most) {
+    return x >= least && x <= most;
+}
+
+/** Of one axis, how many outputs there are; not positive if there are none. */
+int64_t outputs_along(int32_t size, int32_t taps, int32_t stride, int32_t padding) {
+    const int64_t room = int64_t{size} + 2 * padding - taps;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+/** Whether the description itself is in order, but for the indices. */
+int32_t check_shape(const kofn_conv& c) {
+    const int32_t most = 1 << 20;
+    if (!in_range(c.inputs, 1, most) || !in_range(c.outputs, 1, most) || !in_range(c.height, 1, most)
+        || !in_range(c.width, 1, most) || !in_range(c.rows, 1, 7) || !in_range(c.columns, 1, 7)
+        || !in_range(c.stride_rows, 1, 7) || !in_range(c.stride_columns, 1, 7) || !in_range(c.padding_rows, 0, 3)
+        || !in_range(c.padding_columns, 0, 3) || !in_range(c.activation, KOFN_IDENTITY, KOFN_RELU6)
+        || outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows) < 1
+        || outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns) < 1) {
+        return KOFN_CONV_SHAPE;
+    }
+    if (!in_range(c.kept, 1, c.inputs) || !in_range(c.share, 1, c.outputs) || c.outputs % c.share != 0) {
+        return KOFN_CONV_KEPT;
+    }
+    return c.indices == nullptr || c.weights == nullptr ? KOFN_CONV_NULL : KOFN_CONV_OK;
+}
+
+/** Whether every list is strictly ascending within the inputs. */
+int32_t check_indices(const kofn_conv& c) {
+    const int64_t lists = c.outputs / c.share;
+    for (int64_t list = 0; list < lists; ++list) {
+        int32_t previous = -1;
+        for (const int32_t* i = c.indices + list * c.kept; i < c.indices + (list + 1) * c.kept; ++i) {
+            if (*i <= previous || *i >= c.inputs) {
+                return KOFN_CONV_INDEX;
+            }
+            previous = *i;
+        }
+    }
+    return KOFN_CONV_OK;
+}
+
+/** Whether the tensors are those of the convolution. Tensors may have more channels than it uses. */
+int32_t check_tensors(const kofn_conv& c, const kofn_tensor& in, const kofn_tensor& out) {
+    const bool fits = in.form == out.form && in.batch == out.batch && in.channels >= c.inputs && in.height == c.height
+        && in.width == c.width && in.halo >= std::max(c.padding_rows, c.padding_columns) && out.channels >= c.outputs
+        && out.height == outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
+        && out.width == outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
+    return fits ? KOFN_CONV_OK : KOFN_CONV_LAYOUT;
+}
+
+/** The variant that kofn_cpu_use_variant chose, or the best one. */
+const Variant& variant_in_use() {
+    const char* name = kofn_cpu_variant();
+#if defined(KOFN_HAS_avx512)
+    if (std::strcmp(name, avx512::variant.name) == 0) {
+        return avx512::variant;
+    }
+#endif
+#if defined(KOFN_HAS_avx2)
+    if (std::strcmp(name, avx2::variant.name) == 0) {
+        return avx2::variant;
+    }
+#endif
+    static_cast<void>(name);
+    return portable::variant;
+}
+
+AlignedFloats aligned_floats(int64_t size) {
+    const size_t bytes = (static_cast<size_t>(size) * sizeof(float) + 63) / 64 * 64;
+    AlignedFloats floats(static_cast<float*>(std::aligned_alloc(64, bytes)));
+    if (floats == nullptr) {
+        throw std::bad_alloc();
+    }
+    std::fill(floats.get(), floats.get() + size, 0.0f);
+    return floats;
+}
+
+/** How the loops see the input; false if a split image is too large. */
+bool see_input(kofn_conv_plan& plan) {
+    const kofn_conv& c = plan.conv;
+    const kofn_strides& in = plan.input_strides;
+    const bool batch = plan.input.form == KOFN_BATCH16;
+    plan.in_floats = batch ? 16 : 1;
+    plan.image_parts = batch ? 16 / plan.variant->widest : 1;
+    plan.images = (batch ? (plan.input.batch + 15) / 16 : plan.input.batch) * plan.image_parts;
+    plan.split.needed = !batch && (c.stride_rows > 1 || c.stride_columns > 1);
+    if (!plan.split.needed) {
+        plan.in_origin = in.origin - c.padding_rows * in.row - c.padding_columns * plan.in_floats;
+        plan.in_row = in.row;
+        plan.in_channel = in.plane;
+        plan.in_image = in.image;
+        return true;
+    }
+    Split& split = plan.split;
+    split.row_phases = std::min(c.stride_rows, c.rows);
+    split.column_phases = std::min(c.stride_columns, c.columns);
+    split.rows = plan.output.height + (c.rows - 1) / c.stride_rows;
+    split.columns = plan.output.width + (c.columns - 1) / c.stride_columns;
+    // The distance of rows is that of the output where possible: see grid_of in cpu_choose.cpp.
+    split.row = plan.output_strides.row >= split.columns ? plan.output_strides.row : pitch_of(split.columns);
+    split.plane = plane_of(split.rows * split.row);
+    plan.in_origin = 0;
+    plan.in_row = split.row;
+    plan.in_channel = split.plane * split.row_phases * split.column_phases;
+    plan.in_image = plan.in_channel * c.inputs;
+    return plan.in_image < most_floats;
+}
+
+/** The taps' distances, in the order of summation: down the columns of the kernel. */
+void list_taps(kofn_conv_plan& plan) {
+    const kofn_conv& c = plan.conv;
+    for (int32_t s = 0; s < c.columns; ++s) {
+        for (int32_t r = 0; r < c.rows; ++r) {
+            int64_t at = r * plan.in_row + s * plan.in_floats;
+            if (plan.split.needed) {
+                const int64_t phase = r % c.stride_rows * plan.split.column_phases + s % c.stride_columns;
+                at = phase * plan.split.plane + r / c.stride_rows * plan.in_row + s / c.stride_columns;
+            }
+            plan.taps.push_back(static_cast<int32_t>(at));
+        }
+    }
+}
+
+/** Weights and lists in the order in which the loops read them. Outputs that fill up the last set have weights 0. */
+void pack(kofn_conv_plan& plan, const kofn_conv& c) {
+    const int64_t at_once = plan.kernel.outputs, sets = plan.sets.size, taps = int64_t{c.rows} * c.columns, kept = c.kept;
+    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
+    // Behind the last list stand offsets of 0: the loops prefetch what comes after the channel they are at.
+    plan.offsets.assign(static_cast<size_t>((sets * kept + 1) * lists), 0);
+    plan.weights = aligned_floats(sets * kept * taps * at_once);
+    plan.bias = aligned_floats(sets * at_once);
+    for (int64_t output = 0; output < c.outputs; ++output) {
+        const int64_t set = output / at_once, place = output % at_once;
+        const int64_t list = output / c.share, of_list = output % c.share;
+        if (c.bias != nullptr) {
+            plan.bias[output] = c.bias[output];
+        }
+        for (int64_t i = 0; i < kept; ++i) {
+            const int64_t channel = c.indices[list * kept + i];
+            plan.offsets[static_cast<size_t>((set * kept + i) * lists + place % lists)] =
+                static_cast<int32_t>(channel * plan.in_channel);
+            const float* from = c.weights + ((list * kept + i) * c.share + of_list) * taps;
+            float* to = plan.weights.get() + (set * kept + i) * taps * at_once + place;
+            for (int32_t s = 0; s < c.columns; ++s) {
+                for (int32_t r = 0; r < c.rows; ++r, to += at_once) {
+                    *to = from[r * c.columns + s];
+                }
+            }
+        }
+    }
+    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t))
+        + (sets * at_once * (kept * taps + 1)) * static_cast<int64_t>(sizeof(float));
+}
+
+void describe(kofn_conv_plan& plan) {
+    const char* methods[] = {"rows", "taps", "shared"};
+    const auto largest = [](const Cut& cut) { return std::to_string((cut.size + cut.parts - 1) / cut.parts); };
+    plan.description = std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
+        + largest(plan.lines) + "x" + largest(plan.vectors) + " of " + std::to_string(plan.kernel.lanes) + " lanes, "
+        + plan.variant->name;
+}
+
+/** Moves the phases of one channel of one image apart. */
+void split_channel(const kofn_conv_plan& plan, const float* input, float* workspace, int64_t image, int64_t channel) {
+    const kofn_conv& c = plan.conv;
+    const kofn_strides& in = plan.input_strides;
+    const float* corner = input + in.origin - c.padding_rows * in.row - c.padding_columns + image * in.image
+        + channel * in.plane;
+    float* to = workspace + image * plan.in_image + channel * plan.in_channel;
+    const int64_t stride = c.stride_columns;
+    for (int64_t p = 0; p < plan.split.row_phases; ++p) {
+        for (int64_t q = 0; q < plan.split.column_phases; ++q, to += plan.split.plane) {
+            // The last tap of some phases lies a row or column further than the last output needs it.
+            const int64_t rows = plan.output.height + (c.rows - 1 - p) / c.stride_rows;
+            const int64_t columns = plan.output.width + (c.columns - 1 - q) / stride;
+            for (int64_t j = 0; j < rows; ++j) {
+                const float* from = corner + (j * c.stride_rows + p) * in.row + q;
+                float* row = to + j * plan.in_row;
+                if (stride == 2) {
+                    for (int64_t l = 0; l < columns; ++l) {
+                        row[l] = from[2 * l];
+                    }
+                } else {
+                    for (int64_t l = 0; l < columns; ++l) {
+                        row[l] = from[stride * l];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/** One task: some lines of some vectors of one image, for some sets of outputs. */
+void run_task(const kofn_conv_plan& plan, int64_t task, const float* x, float* output, const float* residual) {
+    const int64_t set_part = task % plan.sets.parts;
+    task /= plan.sets.parts;
+    const int64_t vector_part = task % plan.vectors.parts;
+    task /= plan.vectors.parts;
+    const int64_t line_part = task % plan.lines.parts, image = task / plan.lines.parts;
+
+    const Grid& grid = plan.grid;
+    const int64_t line = plan.lines.begin(line_part), vector = plan.vectors.begin(vector_part);
+    const int64_t lines = plan.lines.end(line_part) - line, vectors = plan.vectors.end(vector_part) - vector;
+    const TileFunction run = plan.variant->tile(plan.kernel, static_cast<int>(lines), static_cast<int>(vectors));
+
+    const int64_t group = image / plan.image_parts, part = image % plan.image_parts * plan.kernel.lanes;
+    const int64_t at_once = plan.kernel.outputs, kept = plan.conv.kept;
+    const int64_t taps = static_cast<int64_t>(plan.taps.size());
+    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
+    const kofn_strides& out = plan.output_strides;
+    const int64_t at = out.origin + group * out.image + part + line * grid.out_line + vector * grid.out_step;
+
+    Tile tile{};
+    tile.x = x + plan.in_origin + group * plan.in_image + part + line * grid.in_line + vector * grid.in_step;
+    tile.kept = kept;
+    tile.taps = plan.taps.data();
+    tile.tap_count = taps;
+    tile.in_row = plan.in_row;
+    tile.in_step = grid.in_step;
+    tile.out_plane = out.plane;
+    tile.out_line = grid.out_line;
+    tile.out_step = grid.out_step;
+    tile.activation = plan.conv.activation;
+    tile.lanes = grid.lanes.data() + vector;
+    for (int64_t set = plan.sets.begin(set_part); set < plan.sets.end(set_part); ++set) {
+        const int64_t first = set * at_once;
+        tile.offsets = plan.offsets.data() + set * kept * lists;
+        tile.weights = plan.weights.get() + set * kept * taps * at_once;
+        tile.bias = plan.bias.get() + first;
+        tile.outputs = static_cast<int32_t>(std::min(at_once, plan.conv.outputs - first));
+        tile.output = output + at + first * out.plane;
+        tile.residual = residual == nullptr ? nullptr : residual + at + first * out.plane;
+        run(tile);
+    }
+}
+
+}  // namespace
+}  // namespace kofn::conv
+
+using namespace kofn::conv;
+
+int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output, int32_t threads,
+                           kofn_conv_plan** plan) {
+    if (conv == nullptr || input == nullptr || output == nullptr || plan == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    kofn_strides in, out;
+    int32_t status = check_shape(*conv);
+    status = status != KOFN_CONV_OK ? status : kofn_tensor_strides(input, &in);
+    status = status != KOFN_CONV_OK ? status : kofn_tensor_strides(output, &out);
+    status = status != KOFN_CONV_OK ? status : check_tensors(*conv, *input, *output);
+    status = status != KOFN_CONV_OK ? status : in_range(threads, 1, most_threads) ? KOFN_CONV_OK : KOFN_CONV_THREADS;
+    status = status != KOFN_CONV_OK ? status : check_indices(*conv);
+    if (status != KOFN_CONV_OK) {
+        return status;
+    }
+    try {
+        auto made = std::make_unique<kofn_conv_plan>();
+        made->conv = *conv;
+        made->conv.indices = nullptr;
+        made->conv.weights = made->conv.bias = nullptr;
+        made->input = *input;
+        made->output = *output;
+        made->input_strides = in;
+        made->output_strides = out;
+        made->threads = threads;
+        made->variant = &variant_in_use();
+        if (!see_input(*made)) {
+            return KOFN_CONV_SHAPE;
+        }
+        choose(*made);
+        list_taps(*made);
+        pack(*made, *conv);
+        describe(*made);
+        *plan = made.release();
+        return KOFN_CONV_OK;
+    } catch (const std::bad_alloc&) {
+        return KOFN_CONV_MEMORY;
+    }
+}
+
+void kofn_cpu_conv_close(kofn_conv_plan* plan) {
+    delete plan;
+}
+
+int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan) {
+    return plan->split.needed ? plan->images * plan->in_image + rest_of_tensor : 0;
+}
+
+int64_t kofn_cpu_conv_bytes(const kofn_conv_plan* plan) {
+    return plan->bytes;
+}
+
+const char* kofn_cpu_conv_describe(const kofn_conv_plan* plan) {
+    return plan->description.c_str();
+}
+
+int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const float* input, float* output, const float* residual,
+                          float* workspace, int32_t threads) {
+    if (plan == nullptr || input == nullptr || output == nullptr || (plan->split.needed && workspace == nullptr)) {
+        return KOFN_CONV_NULL;
+    }
+    if (threads < 1 || threads > plan->threads) {
+        return KOFN_CONV_THREADS;
+    }
+    const float* x = input;
+    if (plan->split.needed) {
+        const int64_t channels = plan->conv.inputs;
+        for_each(threads, plan->images * channels,
+                 [&](int64_t i) { split_channel(*plan, input, workspace, i / channels, i % channels); });
+        x = workspace;
+    }
+    const int64_t tasks = plan->images * plan->lines.parts * plan->vectors.parts * plan->sets.parts;
+    for_each(threads, tasks, [&](int64_t task) { run_task(*plan, task, x, output, residual); });
+    return KOFN_CONV_OK;
+}

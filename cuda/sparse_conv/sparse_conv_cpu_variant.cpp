@@ -1,0 +1,95 @@
+#include <utility>
+
+#include "cpu_rows.h"
+#include "cpu_taps.h"
+
+/** The loops over tiles, and tables of their sizes; CMakeLists.txt compiles this for several instruction sets. */
+namespace kofn::conv::KOFN_VARIANT {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int widest = 16, narrowest = 8, registers = 32;
+#elif defined(__AVX2__)
+constexpr int widest = 8, narrowest = 8, registers = 16;
+#elif defined(__aarch64__)
+constexpr int widest = 4, narrowest = 4, registers = 32;
+#else
+constexpr int widest = 4, narrowest = 4, registers = 16;
+#endif
+
+/** Beside the sums: three weights and an input, or their like; without fused multiplication also a product. */
+#if defined(__FP_FAST_FMAF)
+constexpr int accumulators = registers - 4;
+#else
+constexpr int accumulators = registers - 5;
+#endif
+
+constexpr int most_lines = 8, most_vectors = 8;
+
+/** The loop of rows_tile for (index/most_vectors + 1) lines of (index mod most_vectors + 1) vectors. */
+template <int Lanes, int Column, int Stride, int Index>
+constexpr TileFunction rows_entry() {
+    constexpr int lines = Index / most_vectors + 1, vectors = Index % most_vectors + 1;
+    if constexpr (lines * vectors <= accumulators && vectors <= 4 && (Stride == 1 || lines <= 4)) {
+        return rows_tile<Lanes, Column, Stride, lines, vectors>;
+    } else {
+        return nullptr;
+    }
+}
+
+template <int Lanes, int Column, int Stride, int... Index>
+TileFunction rows_of(int index, std::integer_sequence<int, Index...>) {
+    static constexpr TileFunction table[] = {rows_entry<Lanes, Column, Stride, Index>()...};
+    return table[index];
+}
+
+/** The loop of taps_tile for 2^(index/most_vectors) outputs and (index mod most_vectors + 1) vectors. */
+template <int Lanes, bool Shared, bool OneTap, int Index>
+constexpr TileFunction taps_entry() {
+    constexpr int outputs = 1 << Index / most_vectors, vectors = Index % most_vectors + 1;
+    if constexpr (outputs * vectors <= accumulators - (Shared ? vectors - 2 : 0) && (!Shared || outputs >= 4)) {
+        return taps_tile<Lanes, outputs, vectors, Shared, OneTap>;
+    } else {
+        return nullptr;
+    }
+}
+
+template <int Lanes, bool Shared, bool OneTap, int... Index>
+TileFunction taps_of(int index, std::integer_sequence<int, Index...>) {
+    static constexpr TileFunction table[] = {taps_entry<Lanes, Shared, OneTap, Index>()...};
+    return table[index];
+}
+
+template <int Lanes>
+TileFunction tile_of(const Kernel& kernel, int lines, int vectors) {
+    if (kernel.method == Kernel::rows) {
+        constexpr auto sizes = std::make_integer_sequence<int, most_lines * most_vectors>();
+        const int index = (lines - 1) * most_vectors + vectors - 1;
+        if (kernel.column == 1) {
+            return rows_of<Lanes, 1, 1>(index, sizes);
+        }
+        return kernel.stride == 1 ? rows_of<Lanes, 16, 1>(index, sizes) : rows_of<Lanes, 16, 2>(index, sizes);
+    }
+    constexpr auto sizes = std::make_integer_sequence<int, 4 * most_vectors>();
+    const int index = (31 - __builtin_clz(static_cast<unsigned>(kernel.outputs))) * most_vectors + vectors - 1;
+    if (kernel.method == Kernel::shared) {
+        return kernel.one_tap ? taps_of<Lanes, true, true>(index, sizes) : taps_of<Lanes, true, false>(index, sizes);
+    }
+    return kernel.one_tap ? taps_of<Lanes, false, true>(index, sizes) : taps_of<Lanes, false, false>(index, sizes);
+}
+
+TileFunction tile(const Kernel& kernel, int lines, int vectors) {
+    if (lines > most_lines || vectors > most_vectors) {
+        return nullptr;
+    }
+    return kernel.lanes == widest ? tile_of<widest>(kernel, lines, vectors) : tile_of<narrowest>(kernel, lines, vectors);
+}
+
+}  // namespace
+}  // namespace kofn::conv::KOFN_VARIANT
+
+#define KOFN_TEXT_OF(name) #name
+#define KOFN_TEXT(name) KOFN_TEXT_OF(name)
+
+const kofn::conv::Variant kofn::conv::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), widest, narrowest, accumulators,
+                                                               tile};
