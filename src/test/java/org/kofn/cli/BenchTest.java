@@ -86,8 +86,8 @@ class BenchTest {
         List<String> lines = table.out().lines().toList();
         assertThat(lines).hasSize(3);
         assertThat(lines.get(0))
-                .matches(
-                        "network +batch +pruned layers +candidates +dense ms +pruned ms +overhead +paired +in kernels +n");
+                .matches("network +batch +pruned layers +candidates +dense ms +pruned ms +overhead +paired"
+                        + " +in kernels +n");
         assertThat(lines.get(1))
                 .matches("digits-cnn +8 +1 +512 +[\\d.]+ +[\\d.]+ +-?[\\d.]+ % +-?[\\d.]+ % +[\\d.]+ ms +2");
         assertThat(lines.get(2)).startsWith("kernels: ");
