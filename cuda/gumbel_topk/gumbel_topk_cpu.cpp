@@ -110,7 +110,7 @@ int64_t work_of_group(const Layer& layer) {
     return layer.candidates + layer.candidates * elements / 8;
 }
 
-/** All groups of all layers, cut where about so much work has come together, the last layers first. */
+/** All groups of all layers, cut where about so much work has come together. */
 std::vector<Task> tasks_of(const std::vector<Layer>& layers) {
     const int64_t work_of_task = 32768;
     std::vector<Task> tasks;
@@ -163,11 +163,11 @@ kofn_status run(const kofn_layer* described, int32_t count, Call call, int32_t t
     }
     const std::vector<Task> tasks = tasks_of(layers);
     const Variant& variant = *chosen().load();
-    const size_t bytes = scratch_bytes(largest) / 64 * 64;
-    threads = std::max(1, threads);
+    const size_t bytes = (scratch_bytes(largest) + 63) / 64 * 64;
+    const int64_t size = static_cast<int64_t>(tasks.size());
+    threads = static_cast<int32_t>(std::clamp<int64_t>(threads, 1, std::max<int64_t>(1, size)));
     char* memory = scratch_memory(bytes * static_cast<size_t>(threads));
     std::vector<char> wrong(layers.size(), 0);
-    const int64_t size = static_cast<int64_t>(tasks.size());
 #if defined(_OPENMP)
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
 #endif

@@ -85,7 +85,7 @@ void masks_equal_the_reference() {
     std::mt19937_64 random(1);
     int64_t groups = 0;
     for (int round = 0; groups < wanted; ++round) {
-        const Network untouched = random_network(random, random_layer, 8);
+        const Network untouched = random_network(random, random_layer, 24);
         const kofn_draw draw = random_draw(random);
         Network expected = untouched;
         for (const kofn_layer& layer : expected.views()) {
