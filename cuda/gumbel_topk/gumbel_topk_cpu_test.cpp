@@ -359,6 +359,9 @@ LayerSpec gradient_layer(std::mt19937_64& random) {
     while (spec.weights() > 1000000) {
         spec = random_layer(random);
     }
+    if (random() % 3 == 0) {
+        spec.logits = Logits::ties;  // without noise, the order of equal winners shows in their gradients
+    }
     return spec;
 }
 
@@ -377,6 +380,7 @@ void gradients_are_right() {
             const Network untouched = random_network(random, gradient_layer, 4);
             kofn_draw draw = random_draw(random);
             draw.temperature = temperature;
+            draw.noise = random() % 3 == 0 ? 0.0f : draw.noise;
             draw.dense_gradient = static_cast<int32_t>(random() % 2);
             draw.entropy = random() % 3 == 0 ? 0.02f : 0.0f;
             std::vector<Network> found;
