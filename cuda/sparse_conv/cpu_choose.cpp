@@ -18,12 +18,9 @@ Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
     const kofn_tensor& out = plan.output;
     const kofn_strides& to = plan.output_strides;
     const uint32_t all = (1u << lanes) - 1;
-    // Of a split input, rows and columns that were a stride apart are neighbours.
-    const int64_t stride_rows = plan.split.needed ? 1 : plan.conv.stride_rows;
-    const int64_t stride_columns = plan.split.needed ? 1 : plan.conv.stride_columns;
-    const int64_t in_line = plan.in_row * stride_rows;
+    const int64_t in_line = plan.in_row * (plan.split.needed ? plan.split.stride : plan.conv.stride_rows);
     if (out.form == KOFN_BATCH16) {
-        return {out.height, out.width, in_line, plan.in_floats * stride_columns, to.row, plan.in_floats,
+        return {out.height, out.width, in_line, plan.in_floats * plan.conv.stride_columns, to.row, plan.in_floats,
                 std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
     }
     const int64_t across = divide_up(out.width, lanes);
@@ -67,15 +64,18 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
     const double work = std::max(l * v * o, latency);
     // Vectors that straddle cache lines are loaded twice.
     const bool aligned = plan.in_floats == 16 || kernel.one_tap;
-    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 1.7 : 1.3;
+    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 2.7 : 1.5;
     double tap; // one of one kept channel
     switch (kernel.method) {
         case Kernel::rows: {
             const double in_lines = (l - 1) * kernel.stride + 3;
-            const double in_columns = plan.in_floats == 1 ? v + 1 : (v - 1) * kernel.stride + 3;
-            // What comes from the second level of cache, in the time of two multiplications a line.
-            const double fetched = in_lines * in_columns * 2 / 9;
-            tap = std::max({work, in_lines * v * load / 3, fetched}) + 1.5;
+            const double lines_across = plan.in_floats == 1 ? v * kernel.lanes / 16 + 1 : (v - 1) * kernel.stride + 3;
+            // A cache line comes from the second level in the time of two multiplications of sixteen floats, from the
+            // third in twice that.
+            const double cache_lines = in_lines * lines_across;
+            const bool second = cache_lines * 64 * plan.conv.inputs < 1e6;
+            const double fetched = cache_lines * (second ? 2 : 4) * 16 / kernel.lanes / 9;
+            tap = std::max({work, in_lines * v * load / 3, fetched}) + 0.3 * fetched + 1.0;
             break;
         }
         case Kernel::shared:
@@ -143,10 +143,9 @@ void choose(kofn_conv_plan& plan) {
     const kofn_conv& conv = plan.conv;
     const bool batch = plan.output.form == KOFN_BATCH16;
     const int column = static_cast<int>(plan.in_floats);
-    const int stride = plan.split.needed ? 1 : conv.stride_rows;
+    const int stride = conv.stride_rows;
     const bool one_tap = conv.rows * conv.columns == 1;
-    const bool rows = conv.rows == 3 && conv.columns == 3 && !plan.split.needed && stride == conv.stride_columns
-        && (stride == 1 || (batch && stride == 2));
+    const bool rows = conv.rows == 3 && conv.columns == 3 && stride == conv.stride_columns && stride <= 2;
     const int narrowest = batch ? plan.variant->widest : plan.variant->narrowest;
     double best = std::numeric_limits<double>::infinity();
     for (int lanes = plan.variant->widest; lanes >= narrowest; lanes /= 2) {

@@ -43,7 +43,7 @@ using TileFunction = void (*)(const Tile& tile);
 /** How a set of loops goes over the input. */
 struct Kernel {
     enum Method {
-        rows,   /* 3×3: a loaded vector serves all three rows of taps; stride 1, in KOFN_BATCH16 also 2 */
+        rows,   /* 3×3, stride 1 or 2: a loaded vector serves all rows of taps that touch it */
         taps,   /* any taps one after the other, several outputs in lock-step */
         shared, /* as taps, for outputs that have one list: a loaded vector serves all of them */
     };
@@ -94,15 +94,16 @@ struct Grid {
 };
 
 /**
- * With a stride, KOFN_PLANES are first split: columns and rows that are a stride apart become neighbours, in a plane for
- * each phase, so that vectors are loaded and not gathered. Phase (p, q) of a channel holds x[j·stride + p, l·stride' + q]
- * for all taps, counted from the corner of the padded plane.
+ * With a stride, the columns of KOFN_PLANES are first split: those that are a stride apart become neighbours, in a plane
+ * for each phase, so that vectors are loaded and not gathered. Phase q of a channel holds x[j, l·stride + q], counted
+ * from the corner of the padded plane. Rows stay as they are, but those that no tap reads are left out.
  */
 struct Split {
     bool needed = false;
-    int64_t row_phases = 1, column_phases = 1; /* that some tap reads */
-    int64_t rows = 0, columns = 0;             /* of a phase */
-    int64_t row = 0, plane = 0;                /* distances, as in kofn_strides */
+    int64_t phases = 1;            /* that some tap reads */
+    int64_t stride = 1;            /* of the rows that are left */
+    int64_t rows = 0, columns = 0; /* of a phase */
+    int64_t row = 0, plane = 0;    /* distances, as in kofn_strides */
 };
 
 constexpr int32_t most_threads = 1024;

@@ -9,6 +9,9 @@ namespace kofn::conv::KOFN_VARIANT {
  * A tile of Lines rows of Vectors vectors for one output. For every kept channel and every column of taps, each row of
  * input under the tile is loaded once and multiplied into up to three rows of sums: 3·(Lines + 2) loads for 9·Lines
  * fused multiplications a vector, where one tap after the other would need as many loads as multiplications.
+ *
+ * Column: floats from column to column, 1 or 16. Stride: of the rows; of columns too if Column is 16, for else the input
+ * is split, and the second column of taps lies in another plane than the first and third.
  */
 template <int Lanes, int Column, int Stride, int Lines, int Vectors>
 void rows_tile(const Tile& tile) {
@@ -16,6 +19,7 @@ void rows_tile(const Tile& tile) {
     constexpr int in_lines = (Lines - 1) * Stride + taps;
     constexpr int64_t step = Column == 1 ? Lanes : Column * Stride;
     const int64_t row = tile.in_row;
+    const int64_t columns[taps] = {tile.taps[0], tile.taps[taps], tile.taps[2 * taps]};
     const int64_t kept = tile.kept;
     const int32_t* offsets = tile.offsets;
     const float* weights = tile.weights;
@@ -30,6 +34,9 @@ void rows_tile(const Tile& tile) {
             KOFN_UNROLL
             for (int f = 0; f < floats; f += 16) {
                 __builtin_prefetch(next + f);
+                if (Column == 1 && Stride > 1) {
+                    __builtin_prefetch(next + columns[1] + f);
+                }
             }
             next = opaque(next + row);
         }
@@ -37,7 +44,7 @@ void rows_tile(const Tile& tile) {
         for (int s = 0; s < taps; ++s) {
             const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[taps * s]), broadcast<Lanes>(weights[taps * s + 1]),
                                            broadcast<Lanes>(weights[taps * s + 2])};
-            const float* line = x + s * Column;
+            const float* line = x + columns[s];
             KOFN_UNROLL
             for (int r = 0; r < in_lines; ++r) {
                 KOFN_UNROLL

@@ -36,7 +36,7 @@ int64_t existing(const kofn_tensor& tensor, int64_t image) {
 
 int64_t pitch_of(int64_t columns) {
     // Narrow rows follow each other without a gap, so that vectors can go on over the end of a row.
-    return columns <= group / 2 ? columns : round_up(columns, group);
+    return columns <= 8 ? columns : round_up(columns, 8);
 }
 
 int64_t plane_of(int64_t floats) {

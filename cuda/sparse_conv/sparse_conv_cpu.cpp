@@ -96,7 +96,7 @@ bool see_input(kofn_conv_plan& plan) {
     plan.in_floats = batch ? 16 : 1;
     plan.image_parts = batch ? 16 / plan.variant->widest : 1;
     plan.images = (batch ? (plan.input.batch + 15) / 16 : plan.input.batch) * plan.image_parts;
-    plan.split.needed = !batch && (c.stride_rows > 1 || c.stride_columns > 1);
+    plan.split.needed = !batch && c.stride_columns > 1;
     if (!plan.split.needed) {
         plan.in_origin = in.origin - c.padding_rows * in.row - c.padding_columns * plan.in_floats;
         plan.in_row = in.row;
@@ -105,16 +105,16 @@ bool see_input(kofn_conv_plan& plan) {
         return true;
     }
     Split& split = plan.split;
-    split.row_phases = std::min(c.stride_rows, c.rows);
-    split.column_phases = std::min(c.stride_columns, c.columns);
-    split.rows = plan.output.height + (c.rows - 1) / c.stride_rows;
+    split.phases = std::min(c.stride_columns, c.columns);
+    split.stride = std::min(c.stride_rows, c.rows);
+    split.rows = (plan.output.height - 1) * split.stride + c.rows;
     split.columns = plan.output.width + (c.columns - 1) / c.stride_columns;
     // The distance of rows is that of the output where possible: see grid_of in cpu_choose.cpp.
     split.row = plan.output_strides.row >= split.columns ? plan.output_strides.row : pitch_of(split.columns);
     split.plane = plane_of(split.rows * split.row);
     plan.in_origin = 0;
     plan.in_row = split.row;
-    plan.in_channel = split.plane * split.row_phases * split.column_phases;
+    plan.in_channel = split.plane * split.phases;
     plan.in_image = plan.in_channel * c.inputs;
     return plan.in_image < most_floats;
 }
@@ -126,8 +126,7 @@ void list_taps(kofn_conv_plan& plan) {
         for (int32_t r = 0; r < c.rows; ++r) {
             int64_t at = r * plan.in_row + s * plan.in_floats;
             if (plan.split.needed) {
-                const int64_t phase = r % c.stride_rows * plan.split.column_phases + s % c.stride_columns;
-                at = phase * plan.split.plane + r / c.stride_rows * plan.in_row + s / c.stride_columns;
+                at = s % c.stride_columns * plan.split.plane + r * plan.in_row + s / c.stride_columns;
             }
             plan.taps.push_back(static_cast<int32_t>(at));
         }
@@ -173,32 +172,33 @@ void describe(kofn_conv_plan& plan) {
         + plan.variant->name;
 }
 
+/** Every so manieth float. */
+void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
+    if (stride == 2) { // which compilers turn into shuffles of vectors
+        for (int64_t l = 0; l < count; ++l) {
+            to[l] = from[2 * l];
+        }
+    } else {
+        for (int64_t l = 0; l < count; ++l) {
+            to[l] = from[stride * l];
+        }
+    }
+}
+
 /** Moves the phases of one channel of one image apart. */
 void split_channel(const kofn_conv_plan& plan, const float* input, float* workspace, int64_t image, int64_t channel) {
     const kofn_conv& c = plan.conv;
     const kofn_strides& in = plan.input_strides;
+    const Split& split = plan.split;
     const float* corner = input + in.origin - c.padding_rows * in.row - c.padding_columns + image * in.image
         + channel * in.plane;
     float* to = workspace + image * plan.in_image + channel * plan.in_channel;
-    const int64_t stride = c.stride_columns;
-    for (int64_t p = 0; p < plan.split.row_phases; ++p) {
-        for (int64_t q = 0; q < plan.split.column_phases; ++q, to += plan.split.plane) {
-            // The last tap of some phases lies a row or column further than the last output needs it.
-            const int64_t rows = plan.output.height + (c.rows - 1 - p) / c.stride_rows;
-            const int64_t columns = plan.output.width + (c.columns - 1 - q) / stride;
-            for (int64_t j = 0; j < rows; ++j) {
-                const float* from = corner + (j * c.stride_rows + p) * in.row + q;
-                float* row = to + j * plan.in_row;
-                if (stride == 2) {
-                    for (int64_t l = 0; l < columns; ++l) {
-                        row[l] = from[2 * l];
-                    }
-                } else {
-                    for (int64_t l = 0; l < columns; ++l) {
-                        row[l] = from[stride * l];
-                    }
-                }
-            }
+    for (int64_t q = 0; q < split.phases; ++q, to += split.plane) {
+        // The last tap of some phases lies a column further than others.
+        const int64_t columns = plan.output.width + (c.columns - 1 - q) / c.stride_columns;
+        for (int64_t j = 0; j < split.rows; ++j) {
+            const int64_t from = j / split.stride * c.stride_rows + j % split.stride;
+            copy_strided(corner + from * in.row + q, c.stride_columns, columns, to + j * split.row);
         }
     }
 }

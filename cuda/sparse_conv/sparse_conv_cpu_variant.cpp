@@ -30,7 +30,7 @@ constexpr int most_lines = 8, most_vectors = 8;
 template <int Lanes, int Column, int Stride, int Index>
 constexpr TileFunction rows_entry() {
     constexpr int lines = Index / most_vectors + 1, vectors = Index % most_vectors + 1;
-    if constexpr (lines * vectors <= accumulators && vectors <= 4 && (Stride == 1 || lines <= 4)) {
+    if constexpr (lines * vectors <= accumulators - 2 && vectors <= 4) {
         return rows_tile<Lanes, Column, Stride, lines, vectors>;
     } else {
         return nullptr;
@@ -66,7 +66,7 @@ TileFunction tile_of(const Kernel& kernel, int lines, int vectors) {
         constexpr auto sizes = std::make_integer_sequence<int, most_lines * most_vectors>();
         const int index = (lines - 1) * most_vectors + vectors - 1;
         if (kernel.column == 1) {
-            return rows_of<Lanes, 1, 1>(index, sizes);
+            return kernel.stride == 1 ? rows_of<Lanes, 1, 1>(index, sizes) : rows_of<Lanes, 1, 2>(index, sizes);
         }
         return kernel.stride == 1 ? rows_of<Lanes, 16, 1>(index, sizes) : rows_of<Lanes, 16, 2>(index, sizes);
     }
