@@ -69,12 +69,10 @@ public final class SampleBench {
                 PointerScope scope = new PointerScope()) {
             torch.manual_seed(1);
             List<LogitLayer> layers = layers(sampleCase);
-            try {
-                // Kernels keep tables and intermediate results of the layers they saw: new ones for every case.
-                Comparison.Result result = comparison.run(
-                        passes(Reference.withGeneratorNoise(), layers),
-                        passes(kernels.get().kernels(), layers));
-                return result(sampleCase, result);
+            // Kernels keep tables and intermediate results of the layers they saw: new ones for every case.
+            try (Kernels baseline = Reference.withGeneratorNoise();
+                    Kernels ours = kernels.get().kernels()) {
+                return result(sampleCase, comparison.run(passes(baseline, layers), passes(ours, layers)));
             } finally {
                 layers.forEach(layer -> layer.weight().mask().close());
             }

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.data.Dataset;
 import org.kofn.kernels.Kernels;
+import org.kofn.kernels.Reference;
 import org.kofn.nn.Network;
 import org.kofn.recipe.LayerPlan;
 import org.kofn.recipe.Recipe;
@@ -28,6 +29,9 @@ public final class StepBench {
     private static final int BATCHES = 64;
 
     private final Device device;
+    /** For the dense step, which has nothing to mask. */
+    private static final Kernels.Choice NONE = new Kernels.Choice(new Reference(), "nothing is pruned");
+
     private final Kernels.Choice choice;
     private final Effort effort;
 
@@ -64,7 +68,7 @@ public final class StepBench {
         List<Double> inKernels = new ArrayList<>();
         Recipe pruned = recipe(network, batch, true);
         try (Dataset images = images(network, batch);
-                StepRunner dense = StepRunner.of(recipe(network, batch, false), device, choice, images);
+                StepRunner dense = StepRunner.of(recipe(network, batch, false), device, NONE, images);
                 StepRunner masked = StepRunner.of(pruned, device, new Kernels.Choice(timed, choice.reason()), images)) {
             Comparison.Result result = new Comparison(Stopwatch.of(device), effort)
                     .run(List.of(dense::step), List.of(() -> {

@@ -88,7 +88,7 @@ final class TrainCommand implements Callable<Integer> {
             names = "--kernels",
             paramLabel = "NAME",
             defaultValue = "auto",
-            description = "The implementation of sampling: auto, reference, cpu or cuda.")
+            description = "What samples masks: auto, reference, cpu or cuda.")
     private String kernels;
 
     @Option(

@@ -38,6 +38,15 @@ final class Cuda extends NativeKernels {
     }
 
     @Override
+    public void close() {
+        super.close();
+        onStream(stream -> {
+            KofnCuda.close(context);
+            return 0;
+        });
+    }
+
+    @Override
     int sample(LayerTable table, KofnCpu.Draw draw, boolean settled) {
         return onStream(stream -> {
             int before = KofnCuda.status(context, 0, stream);

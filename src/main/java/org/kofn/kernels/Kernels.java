@@ -11,7 +11,7 @@ import org.kofn.base.Suggest;
  *
  * <p>All methods run without autograd, read and write only the tensors they are given, and are deterministic.
  */
-public interface Kernels {
+public interface Kernels extends AutoCloseable {
 
     /** The implementation, as {@code kofn doctor} and provenance call it. */
     String name();
@@ -40,6 +40,10 @@ public interface Kernels {
 
     /** ∂L/∂W of {@link #apply}: M ⊙ ∂L/∂Weff, or with {@code dense} the gradient of dropped weights too. */
     void applyBackward(List<MaskedWeight> weights, boolean dense);
+
+    /** Gives back what the implementation keeps between calls. */
+    @Override
+    void close();
 
     /**
      * Which implementation runs, and why.

@@ -83,6 +83,13 @@ abstract class NativeKernels implements Kernels {
         });
     }
 
+    @Override
+    public void close() {
+        tables.values().forEach(LayerTable::close);
+        tables.clear();
+        draw.close();
+    }
+
     private static List<MaskedWeight> weights(List<LogitLayer> layers) {
         return layers.stream().map(LogitLayer::weight).toList();
     }

@@ -61,6 +61,12 @@ public final class Reference implements Kernels {
     }
 
     @Override
+    public void close() {
+        last.values().forEach(Sampled::close);
+        last.clear();
+    }
+
+    @Override
     public void sample(List<LogitLayer> layers, Draw draw) {
         try (NoGradGuard guard = new NoGradGuard()) {
             for (LogitLayer layer : layers) {

@@ -100,6 +100,7 @@ record Workbench(
 
     @Override
     public void close() {
+        kernels.kernels().close();
         training.close();
         if (validation != null) {
             validation.close();

@@ -57,4 +57,7 @@ final class SlowKernels implements Kernels {
             LockSupport.parkNanos(left);
         }
     }
+
+    @Override
+    public void close() {}
 }

@@ -113,4 +113,10 @@ public final class CheckedKernels implements Kernels {
     private static void assertSame(Tensor actual, Tensor expected, LogitLayer layer) {
         assertThat(Tensors.bytes(actual)).as("layer %s", layer.weight().layer()).isEqualTo(Tensors.bytes(expected));
     }
+
+    @Override
+    public void close() {
+        checked.close();
+        reference.close();
+    }
 }
