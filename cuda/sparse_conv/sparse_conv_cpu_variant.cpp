@@ -5,6 +5,7 @@
 
 /** The loops over tiles, and tables of their sizes; CMakeLists.txt compiles this for several instruction sets. */
 namespace kofn::conv::KOFN_VARIANT {
+extern const Variant variant;
 namespace {
 
 #if defined(__AVX512F__)
