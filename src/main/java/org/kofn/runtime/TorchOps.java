@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -91,11 +92,15 @@ final class TorchOps {
     }
 
     private static Tensor finish(Tensor sums, Epilogue epilogue, List<Tensor> inputs) {
-        Tensor out = epilogue.residual() == null ? sums : sums.add_(inputs.get(1));
-        return switch (epilogue.rectifier()) {
-            case NONE -> out;
-            case RELU -> out.relu_();
-            case RELU6 -> torch.relu6(out);
+        return rectify(epilogue.residual() == null ? sums : sums.add_(inputs.get(1)), epilogue.rectifier());
+    }
+
+    /** Rectifies a tensor in its place. */
+    static Tensor rectify(Tensor x, Epilogue.Rectifier rectifier) {
+        return switch (rectifier) {
+            case NONE -> x;
+            case RELU -> x.relu_();
+            case RELU6 -> torch.clamp_(x, new ScalarOptional(new Scalar(0.0)), new ScalarOptional(new Scalar(6.0)));
         };
     }
 

@@ -1,0 +1,236 @@
+package org.kofn.kernels.jni;
+
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.Const;
+import org.bytedeco.javacpp.annotation.MemberGetter;
+import org.bytedeco.javacpp.annotation.MemberSetter;
+import org.bytedeco.javacpp.annotation.Name;
+import org.bytedeco.javacpp.annotation.Opaque;
+import org.bytedeco.javacpp.annotation.Platform;
+
+/**
+ * The C interface of {@code cuda/sparse_conv/sparse_conv.h}, word for word; that header says what everything means. The
+ * library is built where there was a C++ compiler; without it this class does not initialise.
+ */
+@Platform(include = "sparse_conv/sparse_conv.h", link = "kofn_cpu", library = "jnikofn_sparse_conv")
+public final class KofnSparseConv {
+    static {
+        Loader.load();
+    }
+
+    private KofnSparseConv() {}
+
+    /** {@code kofn_tensor}. */
+    @Name("kofn_tensor")
+    public static final class PaddedTensor extends Pointer {
+        static {
+            Loader.load();
+        }
+
+        /** A tensor, every field to be set. */
+        public PaddedTensor() {
+            allocate();
+        }
+
+        private native void allocate();
+
+        /** {@code kofn_form}. */
+        @MemberSetter
+        public native PaddedTensor form(int form);
+
+        /** Images. */
+        @MemberSetter
+        public native PaddedTensor batch(int images);
+
+        /** Feature maps. */
+        @MemberSetter
+        public native PaddedTensor channels(int maps);
+
+        /** Rows. */
+        @MemberSetter
+        public native PaddedTensor height(int rows);
+
+        /** Columns. */
+        @MemberSetter
+        public native PaddedTensor width(int columns);
+
+        /** Zeros on each side. */
+        @MemberSetter
+        public native PaddedTensor halo(int zeros);
+    }
+
+    /** {@code kofn_strides}. */
+    @Name("kofn_strides")
+    public static final class Strides extends Pointer {
+        static {
+            Loader.load();
+        }
+
+        /** Strides, to be filled in. */
+        public Strides() {
+            allocate();
+        }
+
+        private native void allocate();
+
+        /** The size of the memory. */
+        @MemberGetter
+        public native @Cast("int64_t") long floats();
+    }
+
+    /** {@code kofn_conv}. */
+    @Name("kofn_conv")
+    public static final class Convolution extends Pointer {
+        static {
+            Loader.load();
+        }
+
+        /** A convolution, every field to be set. */
+        public Convolution() {
+            allocate();
+        }
+
+        private native void allocate();
+
+        /** n. */
+        @MemberSetter
+        public native Convolution inputs(int n);
+
+        /** O. */
+        @MemberSetter
+        public native Convolution outputs(int o);
+
+        /** Rows of the input. */
+        @MemberSetter
+        public native Convolution height(int rows);
+
+        /** Columns of the input. */
+        @MemberSetter
+        public native Convolution width(int columns);
+
+        /** R. */
+        @MemberSetter
+        public native Convolution rows(int r);
+
+        /** S. */
+        @MemberSetter
+        public native Convolution columns(int s);
+
+        /** Stride of rows. */
+        @MemberSetter
+        @Name("stride_rows")
+        public native Convolution strideRows(int stride);
+
+        /** Stride of columns. */
+        @MemberSetter
+        @Name("stride_columns")
+        public native Convolution strideColumns(int stride);
+
+        /** Zeros above and below. */
+        @MemberSetter
+        @Name("padding_rows")
+        public native Convolution paddingRows(int zeros);
+
+        /** Zeros left and right. */
+        @MemberSetter
+        @Name("padding_columns")
+        public native Convolution paddingColumns(int zeros);
+
+        /** b. */
+        @MemberSetter
+        public native Convolution share(int b);
+
+        /** k. */
+        @MemberSetter
+        public native Convolution kept(int k);
+
+        /** {@code kofn_activation}. */
+        @MemberSetter
+        public native Convolution activation(int activation);
+
+        /** The lists. */
+        @MemberSetter
+        public native Convolution indices(@Const IntPointer indices);
+
+        /** The kept kernels. */
+        @MemberSetter
+        public native Convolution weights(@Const FloatPointer weights);
+
+        /** The bias. */
+        @MemberSetter
+        public native Convolution bias(@Const FloatPointer bias);
+    }
+
+    /** {@code kofn_conv_plan}. */
+    @Opaque
+    @Name("kofn_conv_plan")
+    public static final class Plan extends Pointer {
+        /** The plan at an address. */
+        public Plan(Pointer address) {
+            super(address);
+        }
+    }
+
+    /** The form for a batch. */
+    @Name("kofn_tensor_form")
+    public static native int form(int batch);
+
+    /** Where elements lie. */
+    @Name("kofn_tensor_strides")
+    public static native int strides(@Const PaddedTensor tensor, Strides strides);
+
+    /** Zeros where there is no element. */
+    @Name("kofn_cpu_tensor_clear")
+    public static native int clear(@Const PaddedTensor tensor, FloatPointer data, int threads);
+
+    /** From a plain tensor. */
+    @Name("kofn_cpu_tensor_import")
+    public static native int importPlain(
+            @Const PaddedTensor tensor, @Const FloatPointer plain, FloatPointer data, int threads);
+
+    /** To a plain tensor. */
+    @Name("kofn_cpu_tensor_export")
+    public static native int exportPlain(
+            @Const PaddedTensor tensor, @Const FloatPointer data, FloatPointer plain, int threads);
+
+    /** Makes a plan. */
+    @Name("kofn_cpu_conv_open")
+    public static native int open(
+            @Const Convolution convolution,
+            @Const PaddedTensor input,
+            @Const PaddedTensor output,
+            int threads,
+            @Cast("kofn_conv_plan**") PointerPointer<Plan> plan);
+
+    /** Frees a plan. */
+    @Name("kofn_cpu_conv_close")
+    public static native void close(Plan plan);
+
+    /** Floats of scratch memory of a run. */
+    @Name("kofn_cpu_conv_workspace")
+    public static native @Cast("int64_t") long workspace(@Const Plan plan);
+
+    /** Bytes that a plan holds. */
+    @Name("kofn_cpu_conv_bytes")
+    public static native @Cast("int64_t") long bytes(@Const Plan plan);
+
+    /** What was chosen. */
+    @Name("kofn_cpu_conv_describe")
+    public static native @Cast("const char*") BytePointer describe(@Const Plan plan);
+
+    /** Runs. */
+    @Name("kofn_cpu_conv_run")
+    public static native int run(
+            @Const Plan plan,
+            @Const FloatPointer input,
+            FloatPointer output,
+            @Const FloatPointer residual,
+            FloatPointer workspace,
+            int threads);
+}

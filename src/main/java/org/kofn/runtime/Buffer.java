@@ -1,0 +1,34 @@
+package org.kofn.runtime;
+
+import org.kofn.nn.Shape;
+
+/**
+ * A value in memory for a batch, in one of two ways: as LibTorch has it, contiguous [batch, channels, height, width],
+ * or as the native kernels do. A value that both read has two.
+ *
+ * @param value its name
+ * @param padded how the native kernels have it; null for LibTorch's way
+ * @param shape of one image
+ * @param batch images
+ */
+record Buffer(String value, PaddedLayout padded, Shape shape, int batch) {
+    /** LibTorch's way. */
+    static Buffer plain(String value, Shape shape, int batch) {
+        return new Buffer(value, null, shape, batch);
+    }
+
+    /** The native kernels' way. */
+    static Buffer padded(String value, PaddedLayout layout) {
+        return new Buffer(value, layout, layout.shape(), layout.batch());
+    }
+
+    /** A name of its own, for the memory plan. */
+    String key() {
+        return padded == null ? value : value + " padded";
+    }
+
+    /** The size of its memory. */
+    long bytes() {
+        return padded == null ? Float.BYTES * shape.size() * batch : padded.bytes();
+    }
+}

@@ -1,0 +1,39 @@
+package org.kofn.runtime;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.nn.Shape;
+
+/**
+ * How the native kernels keep a value in memory: planes with zeros around them, or sixteen images innermost. Values
+ * with equal layouts can take each other's place without clearing anything.
+ *
+ * @param form {@code kofn_form}
+ * @param batch images
+ * @param shape of one image
+ * @param halo zeros on each side of a plane
+ */
+record PaddedLayout(int form, int batch, Shape shape, int halo) {
+    /** Sixteen images innermost. */
+    static final int BATCH16 = 1;
+
+    /** The native description; it belongs to the caller's scope. */
+    KofnSparseConv.PaddedTensor tensor() {
+        return new KofnSparseConv.PaddedTensor()
+                .form(form)
+                .batch(batch)
+                .channels(shape.channels())
+                .height(shape.height())
+                .width(shape.width())
+                .halo(halo);
+    }
+
+    /** The size of the memory. */
+    long bytes() {
+        try (PointerScope scope = new PointerScope()) {
+            KofnSparseConv.Strides strides = new KofnSparseConv.Strides();
+            NativeConvolution.check("layout " + this, KofnSparseConv.strides(tensor(), strides));
+            return Float.BYTES * strides.floats();
+        }
+    }
+}

@@ -1,0 +1,189 @@
+package org.kofn.runtime;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.nn.Layer;
+import org.kofn.nn.Network;
+import org.kofn.nn.Shape;
+
+/**
+ * Turns a graph into the {@link Step}s of one size of batch: decides what runs in the native kernels and what in
+ * LibTorch, and puts changes of layout between them, once for each value that needs one.
+ */
+final class Scheduler {
+    /** Colours, with which dense kernels fill their vectors badly. */
+    private static final int FEW_CHANNELS = 4;
+
+    private final InferenceGraph graph;
+    private final int batch;
+    private final double breakEven;
+    private final int threads;
+    private final int form;
+    private final Map<String, Shape> shapes;
+    private final Halos halos;
+    private final List<Step> steps = new ArrayList<>();
+    private final List<NativeConvolution> convolutions = new ArrayList<>();
+    /** Values that are in memory in LibTorch's way, those of flattenings under the name of what they flatten. */
+    private final Map<String, Buffer> plain = new HashMap<>();
+    /** Values that are in memory in the native kernels' way. */
+    private final Map<String, Buffer> padded = new HashMap<>();
+
+    /**
+     * Schedules a graph.
+     *
+     * @param breakEven the density up to which native kernels compute a layer
+     */
+    Scheduler(InferenceGraph graph, int batch, double breakEven, int threads) {
+        this.graph = graph;
+        this.batch = batch;
+        this.breakEven = breakEven;
+        this.threads = threads;
+        this.shapes = graph.shapes();
+        this.form = NativeConvolution.available() ? KofnSparseConv.form(batch) : 0;
+        this.halos = new Halos(graph, this::isNative);
+        plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch));
+        for (Op op : graph.ops()) {
+            if (isNative(op)) {
+                convolution((Op.Weighted) op);
+            } else if (op instanceof Op.Plain flatten && flatten.layer() instanceof Layer.Flatten) {
+                plain.put(op.name(), plain(op, op.inputs().get(0)));
+            } else {
+                torch(op);
+            }
+        }
+        plain(graph.ops().get(graph.ops().size() - 1), graph.output());
+    }
+
+    /** What to run, in order. */
+    List<Step> steps() {
+        return List.copyOf(steps);
+    }
+
+    /** The plans that the steps use; who runs the steps closes them. */
+    List<NativeConvolution> convolutions() {
+        return List.copyOf(convolutions);
+    }
+
+    /** Where the network's output will be. */
+    Buffer output() {
+        return plain.get(graph.output());
+    }
+
+    /**
+     * Whether the native kernels compute an operation: sparse ones that they know, and convolutions of images with few
+     * channels, which dense kernels are no better at. Linear layers only with sixteen images innermost.
+     */
+    private boolean isNative(Op op) {
+        if (!(op instanceof Op.Weighted weighted) || !NativeConvolution.available()) {
+            return false;
+        }
+        boolean fits = op instanceof Op.Conv || form == PaddedLayout.BATCH16;
+        boolean few = breakEven > 0 && weighted.weight().size(1) <= FEW_CHANNELS;
+        return fits && NativeConvolution.computes(weighted) && (few || density(weighted) <= breakEven);
+    }
+
+    private static double density(Op.Weighted op) {
+        return op.kept() == null ? 1 : op.kept().density();
+    }
+
+    private void convolution(Op.Weighted op) {
+        Buffer input = padded(op, op.input());
+        List<Buffer> reads = new ArrayList<>(List.of(input));
+        String residualName = op.epilogue().residual();
+        Buffer residual = residualName == null ? null : padded(op, residualName);
+        if (residual != null) {
+            reads.add(residual);
+        }
+        Buffer output = Buffer.padded(op.name(), layout(op.name()));
+        NativeConvolution plan = new NativeConvolution(op, input.padded(), output.padded(), threads);
+        convolutions.add(plan);
+        padded.put(op.name(), output);
+        String kernel = String.format(
+                Locale.ROOT,
+                "%s, density %.3g, %s",
+                op.kept() == null ? "dense in the sparse kernel" : "sparse",
+                density(op),
+                plan.describe());
+        // In place only where the convolution does not read what it is added to.
+        Buffer inPlace = input.equals(residual) ? null : residual;
+        long scratch = plan.workspaceBytes();
+        steps.add(new Step(op, kernel, reads, output, inPlace, scratch, workspace -> {
+            FloatPointer added = residual == null ? null : workspace.pointer(residual);
+            plan.run(workspace.pointer(input), workspace.pointer(output), added, workspace.scratch(), threads);
+        }));
+    }
+
+    private void torch(Op op) {
+        List<Buffer> reads = new ArrayList<>();
+        op.inputs().forEach(input -> reads.add(plain(op, input)));
+        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch);
+        plain.put(op.name(), output);
+        String kernel = op instanceof Op.Weighted weighted
+                ? String.format(Locale.ROOT, "dense, density %.3g, LibTorch", density(weighted))
+                : "LibTorch";
+        Step.Call call = op instanceof Op.Linear linear
+                ? workspace -> linear(linear, workspace.tensor(reads.get(0)), workspace.tensor(output))
+                : workspace -> {
+                    List<Tensor> inputs = reads.stream().map(workspace::tensor).toList();
+                    workspace.tensor(output).copy_(TorchOps.run(op, inputs));
+                };
+        steps.add(new Step(op, kernel, reads, output, null, 0, workspace -> {
+            try (PointerScope scope = new PointerScope()) {
+                call.run(workspace);
+            }
+        }));
+    }
+
+    /** A matrix product straight into its place. */
+    private void linear(Op.Linear op, Tensor input, Tensor output) {
+        Tensor scores = output.view(batch, -1);
+        torch.addmm_out(scores, op.bias(), input.view(batch, -1), op.weight().t());
+        TorchOps.rectify(scores, op.epilogue().rectifier());
+    }
+
+    /** A value in LibTorch's way, by a change of layout if need be. */
+    private Buffer plain(Op reader, String value) {
+        Buffer known = plain.get(value);
+        if (known != null) {
+            return known;
+        }
+        Buffer from = padded.get(value);
+        Buffer to = Buffer.plain(value, shapes.get(value), batch);
+        steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
+            int status = KofnSparseConv.exportPlain(
+                    workspace.layout(from), workspace.pointer(from), workspace.pointer(to), threads);
+            NativeConvolution.check(value, status);
+        }));
+        plain.put(value, to);
+        return to;
+    }
+
+    /** A value in the native kernels' way, by a change of layout if need be. */
+    private Buffer padded(Op reader, String value) {
+        Buffer known = padded.get(value);
+        if (known != null) {
+            return known;
+        }
+        Buffer from = plain.get(value);
+        Buffer to = Buffer.padded(value, layout(value));
+        steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
+            int status = KofnSparseConv.importPlain(
+                    workspace.layout(to), workspace.pointer(from), workspace.pointer(to), threads);
+            NativeConvolution.check(value, status);
+        }));
+        padded.put(value, to);
+        return to;
+    }
+
+    private PaddedLayout layout(String value) {
+        return new PaddedLayout(form, batch, shapes.get(value), halos.of(value));
+    }
+}

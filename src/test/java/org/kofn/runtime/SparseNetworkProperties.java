@@ -1,0 +1,45 @@
+package org.kofn.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.lifecycle.BeforeTry;
+import org.assertj.core.api.Assumptions;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+
+/** Random pruned networks in the sparse runtime: the scores of LibTorch's operations, whatever runs where. */
+class SparseNetworkProperties {
+    @BeforeTry
+    void built() {
+        Assumptions.assumeThat(NativeConvolution.available()).isTrue();
+    }
+
+    @Property(tries = 300)
+    void sameScoresAsLibTorch(
+            @ForAll long seed,
+            @ForAll @IntRange(min = 1, max = 16) int layers,
+            @ForAll @IntRange(min = 0, max = 4) int breakEven,
+            @ForAll @IntRange(min = 1, max = 2) int threads) {
+        Random random = new Random(seed);
+        try (PointerScope scope = new PointerScope();
+                Trained trained = RandomNetworks.trained(random, layers);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, threads, breakEven / 4.0)) {
+            LibTorchExecutor oracle = new LibTorchExecutor(prepared.graph());
+            for (int run = 0; run < 4; run++) {
+                // The second inference of a size finds what the first one left in memory.
+                int batch = run % 2 == 0 ? 1 + random.nextInt(3) : 14 + random.nextInt(20);
+                for (int again = 0; again < 2; again++) {
+                    Tensor images = trained.images(batch);
+                    assertThat(Trained.error(sparse.forward(images), oracle.forward(images)))
+                            .as("batch %d, run %d of %s", batch, again, sparse.layers(batch))
+                            .isLessThan(1e-5);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+package org.kofn.runtime;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.mask.Granularity;
+import org.kofn.nn.Initialisation;
+import org.kofn.nn.Layer;
+import org.kofn.nn.Network;
+import org.kofn.nn.Shape;
+import org.kofn.nn.Window;
+import org.kofn.nn.Zoo;
+import org.kofn.torch.Tensors;
+
+class SparseNetworkTest {
+    @BeforeEach
+    void built() {
+        assumeThat(NativeConvolution.available()).isTrue();
+    }
+
+    private static Trained trained(String model, Shape input) {
+        return new Trained(Zoo.build(model, input, 10), 7).pruneAll(Granularity.KERNEL, 0.25);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({
+        "lenet-300-100, 1, 28",
+        "lenet-5, 1, 28",
+        "vgg16-bn, 3, 32",
+        "resnet-56, 3, 16",
+        "resnet-18, 3, 72",
+        "resnet-50, 3, 32"
+    })
+    void sameScoresAsTheModule(String model, int channels, int size) {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = trained(model, new Shape(channels, size, size));
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 2)) {
+            for (int batch : new int[] {1, 3, 16}) {
+                Tensor images = trained.images(batch);
+                assertThat(Trained.error(sparse.forward(images), trained.module.forward(images)))
+                        .as("batch %d", batch)
+                        .isLessThan(1e-5);
+            }
+        }
+    }
+
+    private static Layer conv(String name, String input, int size) {
+        return new Layer.Conv2d(name, input, 4, 4, Window.square(size, 1, size / 2), 1, true);
+    }
+
+    /**
+     * Residuals that the convolution reads itself, that are read later, and that need a halo which the sum does not.
+     */
+    @Test
+    void residualsOfEveryKind() {
+        List<Layer> layers = List.of(
+                conv("a", "input", 3),
+                conv("b", "a", 3),
+                new Layer.Add("s1", List.of("b", "a")),
+                conv("c", "s1", 3),
+                conv("d", "c", 1),
+                new Layer.Add("s2", List.of("d", "s1")),
+                conv("e", "s1", 3),
+                new Layer.Add("s3", List.of("e", "s2")),
+                conv("f", "s2", 5),
+                new Layer.Concat("all", List.of("s3", "f")),
+                new Layer.AdaptiveAvgPool2d("pool", "all", 2, 2),
+                new Layer.Flatten("flatten", "pool"),
+                new Layer.Linear("fc", "flatten", 32, 5, true));
+        Network network = new Network("residuals", new Shape(4, 9, 9), 5, Initialisation.PYTORCH, layers);
+        try (PointerScope scope = new PointerScope();
+                Trained trained = new Trained(network, 1);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1, 1)) {
+            assertThat(prepared.graph().ops()).as("all sums are fused").hasSize(10);
+            for (int batch : new int[] {1, 2, 16, 1, 16}) {
+                Tensor images = trained.images(batch);
+                assertThat(Trained.error(sparse.forward(images), trained.module.forward(images)))
+                        .as("batch %d", batch)
+                        .isLessThan(1e-5);
+            }
+        }
+    }
+
+    @Test
+    void saysWhatRunsWhere() {
+        Network network = Zoo.build("digits-cnn", new Shape(1, 8, 8), 10);
+        try (Trained trained = new Trained(network, 1)
+                        .prune("conv2", Granularity.KERNEL, 1, 4)
+                        .prune("fc1", Granularity.WEIGHT, 1, 64);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            List<String> single = sparse.layers(1);
+            assertThat(single).hasSize(5);
+            assertThat(single.get(0)).startsWith("conv1: dense in the sparse kernel, density 1.00, ");
+            assertThat(single.get(1)).startsWith("conv2: sparse, density 0.250, ");
+            assertThat(single.subList(2, 5))
+                    .containsExactly(
+                            "pool: LibTorch",
+                            "fc1: dense, density 0.125, LibTorch",
+                            "fc2: dense, density 1.00, LibTorch");
+            assertThat(sparse.layers(32).get(3)).startsWith("fc1: sparse, density 0.125, ");
+        }
+    }
+
+    /** Many threads, three sizes of batch: every result is that of the same call alone, bit for bit. */
+    @Test
+    void inferencesAtTheSameTimeDoNotDisturbEachOther() throws Exception {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = trained("resnet-20", new Shape(3, 16, 16));
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            int[] batches = {1, 2, 16};
+            List<Tensor> images = new ArrayList<>();
+            List<byte[]> expected = new ArrayList<>();
+            for (int batch : batches) {
+                images.add(trained.images(batch));
+                expected.add(Tensors.bytes(sparse.forward(images.get(images.size() - 1))));
+            }
+            ExecutorService pool = Executors.newFixedThreadPool(6);
+            List<Future<byte[]>> results = new ArrayList<>();
+            for (int call = 0; call < 90; call++) {
+                Tensor batch = images.get(call % 3);
+                results.add(pool.submit(() -> {
+                    try (PointerScope inner = new PointerScope()) {
+                        return Tensors.bytes(sparse.forward(batch));
+                    }
+                }));
+            }
+            for (int call = 0; call < 90; call++) {
+                assertThat(results.get(call).get()).as("call %d", call).isEqualTo(expected.get(call % 3));
+            }
+            pool.shutdown();
+        }
+    }
+
+    /** What is read once in a plan may be written over; what is allocated once is not allocated again. */
+    @Test
+    void memoryDoesNotGrow() {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = trained("resnet-20", new Shape(3, 32, 32));
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            Tensor images = trained.images(16);
+            long before = 0;
+            for (int call = 0; call < 400; call++) {
+                if (call == 100) {
+                    before = Pointer.physicalBytes();
+                }
+                try (PointerScope inner = new PointerScope()) {
+                    sparse.forward(images);
+                }
+            }
+            // A leak of one workspace a call would be more than 1 GB, of the scores alone 200 kB.
+            assertThat(Pointer.physicalBytes() - before).isLessThan(8 << 20);
+            assertThat(sparse.workspaceBytes(16)).isBetween(1L << 20, 8L << 20);
+        }
+    }
+
+    /** Two values at a time are all that a residual network needs: a block's sum takes the place of its input. */
+    @Test
+    void sumsTakeThePlaceOfTheirResiduals() {
+        try (Trained trained = trained("resnet-20", new Shape(3, 32, 32));
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            long value = new PaddedLayout(PaddedLayout.BATCH16, 16, new Shape(16, 32, 32), 1).bytes();
+            assertThat(sparse.workspaceBytes(16)).isBetween(2 * value, 2 * value + value / 2);
+        }
+    }
+}
