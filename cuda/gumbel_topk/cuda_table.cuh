@@ -36,7 +36,7 @@ struct Divisor {
     }
 };
 
-/** Which threads sample a group, and where its keys are meanwhile. */
+/** Which threads sample a group, and where its keys are meanwhile (those of `gradient` are never in registers). */
 enum class Size : uint32_t {
     tile_1, tile_2, tile_4, tile_8, tile_16, tile_32,  // so many lanes with 4 candidates each
     tile_32_by_8, tile_32_by_16,                       // a warp with 8 or 16 candidates a lane
@@ -48,6 +48,7 @@ enum class Size : uint32_t {
 constexpr uint32_t MOST_IN_REGISTERS = 2048;
 constexpr uint32_t MOST_IN_SHARED = 8192;  // 32 KiB of keys beside the histogram's 8
 constexpr uint32_t MOST_SORTED_IN_SHARED = 2048;
+constexpr uint32_t MOST_SHARED = 48 * 1024 - 128;  // what a kernel gets without asking, less its own variables
 constexpr uint32_t HISTOGRAM = 2048;  // bins: 11 bits of a key a pass
 constexpr uint32_t STAGED = 512;  // products ∂L/∂Weff·W that a warp stages in shared memory
 constexpr uint32_t WIDE = 512;  // weights a thread beyond which a group's elements are the work of a launch of their own
@@ -77,7 +78,6 @@ struct Layer {
     Size size;
     uint32_t lanes;         // threads a group
     uint32_t first_block, blocks;
-    uint32_t workspace_stride;  // bytes from one block's part to the next's
     bool bfloat16, wide, contiguous;
     bool by_four;           // whether quadruples of candidates lie at addresses that allow one access
     bool weights_by_four;   // and of weights

@@ -135,6 +135,27 @@ inline Layer describe(const kofn_layer& layer, uint32_t number, Call call) {
     return out;
 }
 
+/** What `gradient`, or for a large group `gradient_of_large_groups`, takes of shared memory. */
+inline uint32_t shared_bytes_of_gradient(const Layer& layer) {
+    const uint32_t staged = stages(layer) ? BLOCK / WARP * STAGED * sizeof(float) : 0;
+    const uint32_t rest = layer.size == Size::block_recomputed ? MOST_SORTED_IN_SHARED * sizeof(uint64_t)
+                                                               : BLOCK / layer.lanes * shared_bytes_of_team(layer);
+    return std::max(staged, rest);
+}
+
+/** A layer for the backward: like `describe`, but where scores and winners are too many, fewer teams share a block. */
+inline Layer describe_for_gradient(const kofn_layer& layer, uint32_t number) {
+    Layer out = describe(layer, number, Call::sample_backward);
+    if (out.lanes < BLOCK && shared_bytes_of_gradient(out) > MOST_SHARED) {
+        out.size = Size::block_shared;
+        out.lanes = BLOCK;
+    }
+    if (out.lanes == BLOCK && (out.kept > MOST_SORTED_IN_SHARED || shared_bytes_of_gradient(out) > MOST_SHARED)) {
+        out.size = Size::block_recomputed;
+    }
+    return out;
+}
+
 /** A layer for the kernels of apply.cuh, but for its blocks. */
 inline Sweep describe_sweep(const kofn_layer& layer) {
     const kofn_layout& layout = layer.layout;

@@ -38,24 +38,32 @@ struct Winners {
     }
 };
 
-/** Scores that a team holds in registers. */
-template <class Team, int QUADS>
-class ScoresInRegisters {
+/**
+ * Scores that a team keeps in shared memory: in registers, with loops unrolled over them, the kernel would need 128 a
+ * thread and leave the GPU half empty. Every thread reads what it wrote itself.
+ */
+template <class Team>
+class ScoresInShared {
 public:
-    __device__ __forceinline__ ScoresInRegisters(const Team& team, const Scores& scores, const Layer& layer)
-        : lane_(team.lane) {
-#pragma unroll
-        for (uint32_t q = 0; q < QUADS; ++q) {
-            quads_[q] = 4 * (q * Team::lanes + lane_) < layer.candidates ? scores.quad(q * Team::lanes + lane_) : Quad{};
+    static KOFN_HD uint32_t bytes(uint32_t candidates) { return (candidates + 3) / 4 * sizeof(float4); }
+
+    __device__ __forceinline__ ScoresInShared(const Team& team, const Scores& scores, const Layer& layer,
+                                              unsigned char* memory)
+        : lane_(team.lane), quads_((layer.candidates + 3) / 4), scores_(reinterpret_cast<float4*>(memory)) {
+#pragma unroll 1
+        for (uint32_t quad = lane_; quad < quads_; quad += Team::lanes) {
+            Quad y = scores.quad(quad);
+            scores_[quad] = make_float4(y.of[0], y.of[1], y.of[2], y.of[3]);
         }
     }
 
     /** f(quad, its scores) for the quads of the calling thread. */
     template <class F>
     __device__ __forceinline__ void each_quad(F f) const {
-#pragma unroll
-        for (uint32_t q = 0; q < QUADS; ++q) {
-            f(q * Team::lanes + lane_, quads_[q]);
+#pragma unroll 1  // registers are scarcer than instructions in flight
+        for (uint32_t quad = lane_; quad < quads_; quad += Team::lanes) {
+            float4 y = scores_[quad];
+            f(quad, Quad{{y.x, y.y, y.z, y.w}});
         }
     }
 
@@ -63,28 +71,27 @@ public:
     __device__ __forceinline__ void gather(const Team& team, const Layer& layer, uint32_t group,
                                            uint64_t* entries) const {
         const uint32_t* bits = bits_of(layer, group);
-        uint32_t nibbles[QUADS], counts[QUADS], positions[QUADS];
-#pragma unroll
-        for (uint32_t q = 0; q < QUADS; ++q) {
-            uint32_t first = 4 * (q * Team::lanes + lane_);
-            nibbles[q] = first < layer.candidates ? bits[first / 32] >> first % 32 & 0xFu : 0u;
-            counts[q] = static_cast<uint32_t>(__popc(nibbles[q]));
-        }
-        counts_before(team, counts, positions);
-#pragma unroll
-        for (uint32_t q = 0; q < QUADS; ++q) {
+#pragma unroll 1
+        for (uint32_t start = 0; start < quads_; start += Team::lanes) {
+            const uint32_t quad = start + lane_;
+            const uint32_t nibble = quad < quads_ ? bits[quad / 8] >> quad % 8 * 4 & 0xFu : 0u;
+            const float4 y = quad < quads_ ? scores_[quad] : float4{};
+            const float of[4] = {y.x, y.y, y.z, y.w};
+            uint32_t all;
+            uint32_t position = team.sum_before(static_cast<uint32_t>(__popc(nibble)), all);
 #pragma unroll
             for (uint32_t i = 0; i < 4; ++i) {
-                if ((nibbles[q] >> i & 1u) != 0) {
-                    entries[positions[q]++] = entry_of(key_of(quads_[q].of[i]), 4 * (q * Team::lanes + lane_) + i);
+                if ((nibble >> i & 1u) != 0) {
+                    entries[position++] = entry_of(key_of(of[i]), 4 * quad + i);
                 }
             }
+            entries += all;
         }
     }
 
 private:
-    const uint32_t lane_;
-    Quad quads_[QUADS];
+    const uint32_t lane_, quads_;
+    float4* const scores_;
 };
 
 /** Scores that are computed whenever they are asked for, by a block. */
@@ -95,6 +102,7 @@ public:
 
     template <class F>
     __device__ __forceinline__ void each_quad(F f) const {
+#pragma unroll 1  // registers are scarcer than instructions in flight
         for (uint32_t quad = threadIdx.x; quad < quads_; quad += BLOCK) {
             f(quad, scores_.quad(quad));
         }
@@ -103,6 +111,7 @@ public:
     __device__ __forceinline__ void gather(const Block& team, const Layer& layer, uint32_t group,
                                            uint64_t* entries) const {
         const int32_t* indices = layer.indices + static_cast<int64_t>(group) * layer.kept;
+#pragma unroll 1
         for (uint32_t i = team.lane; i < layer.kept; i += BLOCK) {
             uint32_t candidate = static_cast<uint32_t>(indices[i]);
             entries[i] = entry_of(key_of(scores_.one(candidate)), candidate);
@@ -119,27 +128,56 @@ private:
  * y)` is called for each. Every thread composes the steps of positions in a row, a scan over threads says where it
  * starts, and it walks them again.
  */
-template <class Team, class Step, class Visit>
-__device__ __forceinline__ void recur(const Team& team, uint32_t count, float x0, float y0, Step step, Visit visit) {
+template <class Real, class Team, class Step, class Visit>
+__device__ __forceinline__ void recur(const Team& team, uint32_t count, Real x0, Real y0, Step step, Visit visit) {
     const uint32_t own = (count + Team::lanes - 1) / Team::lanes;
     const uint32_t begin = team.lane * own < count ? team.lane * own : count;
     const uint32_t end = begin + own < count ? begin + own : count;
-    Affine steps = Affine::identity();
+    Affine<Real> steps = Affine<Real>::identity();
+#pragma unroll 1
     for (uint32_t position = begin > 0 ? begin : 1; position < end; ++position) {
         steps = steps.then(step(position));
     }
-    const Affine before = team.scan(steps, Affine::identity(), Compose());
-    float x = fmaf(before.a, x0, before.b);
-    float y = fmaf(before.a, y0, fmaf(before.p, x0, before.q));
+    Real x = x0, y = y0;
+    team.scan(steps, Affine<Real>::identity(), Compose()).apply(x, y);
+#pragma unroll 1
     for (uint32_t position = begin; position < end; ++position) {
         if (position > 0) {
-            const Affine next = step(position);
-            y = fmaf(next.a, y, fmaf(next.p, x, next.q));
-            x = fmaf(next.a, x, next.b);
+            step(position).apply(x, y);
         }
         visit(position, x, y);
     }
 }
+
+/**
+ * exp((y − reference)/τ) for y ≤ reference. Rounding the exponent would cost a relative error that grows with it, 10⁻⁵ at
+ * −80: what the difference and the quotient lose in rounding is put back to first order.
+ */
+struct Relaxation {
+    float temperature, inverse;
+
+    __device__ __forceinline__ float exponent(float y, float reference) const { return (y - reference) * inverse; }
+
+    __device__ __forceinline__ float operator()(float y, float reference) const {
+        float difference = y - reference;
+        float subtracted = y - difference;
+        float lost = (y - (difference + subtracted)) + (subtracted - reference);
+        float x = difference * inverse;
+        float rest = (fmaf(-x, temperature, difference) + lost) * inverse;
+        float e = exp_nonpositive(x);
+        return e > 0.0f ? fmaf(e, rest, e) : 0.0f;  // where e is 0 the rest may be anything
+    }
+
+    /** Between winners that follow each other: in the precision of the recurrences, which multiply all of them. */
+    template <class Real>
+    __device__ __forceinline__ Real step(float y, float reference) const {
+        if constexpr (std::is_same_v<Real, float>) {
+            return (*this)(y, reference);
+        } else {
+            return exp((static_cast<double>(y) - reference) / temperature);
+        }
+    }
+};
 
 /** What the entropy's gradient needs of a group's softmax. */
 struct Softmax {
@@ -150,6 +188,7 @@ template <class Team>
 __device__ __forceinline__ Softmax softmax_of(const Team& team, const Layer& layer, const float* logits) {
     const uint32_t n = layer.candidates;
     float largest = -FLT_MAX;
+#pragma unroll 1
     for (uint32_t first = 4 * team.lane; first < n; first += 4 * Team::lanes) {
         Quad phi = load_quad(logits, first, n, layer.by_four);
 #pragma unroll
@@ -159,6 +198,7 @@ __device__ __forceinline__ Softmax softmax_of(const Team& team, const Layer& lay
     }
     largest = team.largest(largest);
     float normaliser = 0.0f, weighted = 0.0f;
+#pragma unroll 1
     for (uint32_t first = 4 * team.lane; first < n; first += 4 * Team::lanes) {
         Quad phi = load_quad(logits, first, n, layer.by_four);
 #pragma unroll
@@ -173,18 +213,23 @@ __device__ __forceinline__ Softmax softmax_of(const Team& team, const Layer& lay
     return {largest, inverse, team.sum(weighted) * inverse};
 }
 
-/** The gradients of one group; v is in the place of ∂L/∂φ and is overwritten. */
-template <class Team, class TeamScores>
+/**
+ * The gradients of one group; v is in the place of ∂L/∂φ and is overwritten. Sums and recurrences are of the type Real:
+ * over thousands of winners single precision would lose a digit of the five that are promised.
+ */
+template <class Real, class Team, class TeamScores>
 __device__ __forceinline__ void gradient_of_group(const Team& team, const Table& table, const Layer& layer,
                                                   uint32_t group, const TeamScores& scores, const Winners& winners) {
     const uint32_t n = layer.candidates;
     const uint32_t k = layer.kept;
     const float per_temperature = 1.0f / table.draw.temperature;
+    const Relaxation relaxed{table.draw.temperature, per_temperature};
     const uint32_t* bits = bits_of(layer, group);
     float* gradient = layer.logit_gradient + static_cast<int64_t>(group) * n;
     const uint64_t* order = winners.entries;
     auto winner_score = [order](uint32_t t) { return score_of(key_of_entry(order[t])); };
 
+#pragma unroll 1
     for (uint32_t t = team.lane; t < k; t += Team::lanes) {
         winners.v[t] = gradient[candidate_of_entry(order[t])];
     }
@@ -192,16 +237,16 @@ __device__ __forceinline__ void gradient_of_group(const Team& team, const Table&
     const float y_k = winner_score(k - 1);
     const float v_k = winners.v[k - 1];
 
-    float weight_sum = 0.0f, difference_sum = 0.0f;
+    Real weight_sum = 0, difference_sum = 0;
     scores.each_quad([&](uint32_t quad, const Quad& y) {
         Quad v = load_quad(gradient, 4 * quad, n, layer.by_four);
 #pragma unroll
         for (uint32_t i = 0; i < 4; ++i) {
             uint32_t candidate = 4 * quad + i;
             if (candidate < n && !is_kept(bits, candidate)) {
-                float w = exp_nonpositive((y.of[i] - y_k) * per_temperature);
+                float w = relaxed(y.of[i], y_k);
                 weight_sum += w;
-                difference_sum = fmaf(w, v_k - v.of[i], difference_sum);
+                difference_sum += w * (v_k - v.of[i]);
             }
         }
     });
@@ -209,35 +254,33 @@ __device__ __forceinline__ void gradient_of_group(const Team& team, const Table&
     difference_sum = team.sum(difference_sum);
 
     // a, from position t to t + 1 of the order or back.
-    auto ratio = [&](uint32_t t) {
-        return exp_nonpositive((winner_score(t + 1) - winner_score(t)) * per_temperature);
-    };
-    recur(
-        team, k, 1.0f + weight_sum, difference_sum,
+    auto ratio = [&](uint32_t t) { return relaxed.step<Real>(winner_score(t + 1), winner_score(t)); };
+    recur<Real>(
+        team, k, 1 + weight_sum, difference_sum,
         [&](uint32_t position) {
             uint32_t t = k - 1 - position;
-            float a = ratio(t);
-            return Affine{a, 1.0f, a * (winners.v[t] - winners.v[t + 1]), 0.0f};
+            Real a = ratio(t);
+            return Affine<Real>{a, 1, a * (winners.v[t] - winners.v[t + 1]), 0};
         },
-        [&](uint32_t position, float d, float product) {
+        [&](uint32_t position, Real d, Real product) {
             uint32_t t = k - 1 - position;
-            winners.inverse[t] = 1.0f / d;
-            winners.scaled[t] = product / d / d;
+            winners.inverse[t] = static_cast<float>(1 / d);
+            winners.scaled[t] = static_cast<float>(product / d / d);
         });
     team.sync();
-    float temperature_sum = 0.0f;
-    recur(
+    Real temperature_sum = 0;
+    recur<Real>(
         team, k, winners.inverse[0], winners.scaled[0],
         [&](uint32_t t) {
-            float a = ratio(t - 1);
-            return Affine{a, winners.inverse[t], a * (winners.v[t] - winners.v[t - 1]), winners.scaled[t]};
+            Real a = ratio(t - 1);
+            return Affine<Real>{a, winners.inverse[t], a * (winners.v[t] - winners.v[t - 1]), winners.scaled[t]};
         },
-        [&](uint32_t t, float c, float u) {
-            gradient[candidate_of_entry(order[t])] = u * per_temperature;
-            temperature_sum = fmaf(u, (winner_score(t) - y_k) * per_temperature, temperature_sum);
+        [&](uint32_t t, Real c, Real u) {
+            gradient[candidate_of_entry(order[t])] = static_cast<float>(u) * per_temperature;
+            temperature_sum += u * relaxed.exponent(winner_score(t), y_k);
             if (t == k - 1) {
-                winners.last[0] = c;
-                winners.last[1] = u;
+                winners.last[0] = static_cast<float>(c);
+                winners.last[1] = static_cast<float>(u);
             }
         });
     team.sync();
@@ -254,9 +297,8 @@ __device__ __forceinline__ void gradient_of_group(const Team& team, const Table&
         for (uint32_t i = 0; i < 4; ++i) {
             uint32_t candidate = 4 * quad + i;
             if (candidate < n && !is_kept(bits, candidate)) {
-                float s = (y.of[i] - y_k) * per_temperature;
-                float u = exp_nonpositive(s) * fmaf(out.of[i] - v_k, c_k, u_k);
-                temperature_sum = fmaf(u, s, temperature_sum);
+                float u = relaxed(y.of[i], y_k) * fmaf(out.of[i] - v_k, c_k, u_k);
+                temperature_sum += u * relaxed.exponent(y.of[i], y_k);
                 out.of[i] = u * per_temperature;
             }
             if (beta != 0.0f) {
@@ -270,86 +312,99 @@ __device__ __forceinline__ void gradient_of_group(const Team& team, const Table&
     if (layer.temperature_gradient != nullptr) {
         temperature_sum = team.sum(temperature_sum);
         if (team.lane == 0) {
-            layer.temperature_gradient[group] = -per_temperature * temperature_sum;
+            layer.temperature_gradient[group] = -per_temperature * static_cast<float>(temperature_sum);
         }
     }
 }
 
-/** Gathers the winners of a group, sorts them, and goes on to the gradients. */
+/** Gathers the winners of a group, in no order yet, and fills up to a power of two. */
 template <class Team, class TeamScores>
-__device__ __forceinline__ void gradient_with(const Team& team, const Table& table, const Layer& layer, uint32_t group,
-                                              const TeamScores& scores, const Winners& winners) {
+__device__ __forceinline__ void gather_winners(const Team& team, const Layer& layer, uint32_t group,
+                                               const TeamScores& scores, const Winners& winners) {
     const uint32_t padded = Winners::padded(layer.kept);
     scores.gather(team, layer, group, winners.entries);
+#pragma unroll 1
     for (uint32_t i = layer.kept + team.lane; i < padded; i += Team::lanes) {
         winners.entries[i] = BEHIND_ALL;
     }
     team.sync();
-    if constexpr (std::is_same_v<TeamScores, ScoresRecomputed>) {
-        if (padded > MOST_SORTED_IN_SHARED) {
-            KOFN_DYNAMIC_SHARED(uint64_t, part);
-            sort_large(team, winners.entries, padded, part);
-        } else {
-            sort(team, winners.entries, padded);
-        }
-    } else {
-        sort(team, winners.entries, padded);
-    }
-    gradient_of_group(team, table, layer, group, scores, winners);
 }
 
-template <unsigned LANES, int QUADS>
-__device__ __forceinline__ void gradient_by_tile(const Table& table, const Layer& layer, uint32_t group,
-                                                 const Winners& winners) {
-    const Tile<LANES> tile;
-    const Scores scores(layer, table.draw, group);
-    gradient_with(tile, table, layer, group, ScoresInRegisters<Tile<LANES>, QUADS>(tile, scores, layer), winners);
+/** The gradients of a group by a team that keeps scores and winners in its part of shared memory. */
+template <class Team>
+__device__ __forceinline__ void gradient_in_shared(const Team& team, const Table& table, const Layer& layer,
+                                                   uint32_t group, unsigned char* memory) {
+    const ScoresInShared<Team> scores(team, Scores(layer, table.draw, group), layer, memory);
+    const Winners winners = Winners::in(memory + ScoresInShared<Team>::bytes(layer.candidates), layer.kept);
+    gather_winners(team, layer, group, scores, winners);
+    sort(team, winners.entries, Winners::padded(layer.kept));
+    gradient_of_group<float>(team, table, layer, group, scores, winners);
+}
+
+/** The shared memory of one team. */
+KOFN_HD uint32_t shared_bytes_of_team(const Layer& layer) {
+    return ScoresInShared<Block>::bytes(layer.candidates) + Winners::bytes(layer.kept);
+}
+
+/** v of a group into the place of its ∂L/∂φ; afterwards all threads of the block may use the shared memory anew. */
+__device__ __forceinline__ void reduce_upstream_of_group(const Table& table, const Layer& layer, uint32_t group,
+                                                         unsigned char* memory) {
+    if (group < layer.groups && !layer.wide) {
+        reduce_upstream(layer, group, threadIdx.x % layer.lanes, table.draw.dense_gradient != 0,
+                        reinterpret_cast<float*>(memory),
+                        layer.logit_gradient + static_cast<int64_t>(group) * layer.candidates);
+    }
+    __syncthreads();
 }
 
 /**
- * One launch for the gradients of all layers. Blocks with a workspace, of which there are not as many as groups, take
- * group after group; all others have one round.
+ * One launch for the gradients of all layers whose groups fit shared memory. Seven blocks a multiprocessor
+ * are as many as registers allow without spills.
  */
-__global__ void __launch_bounds__(BLOCK) gradient(KOFN_GRID_CONSTANT(Table) table) {
+__global__ void __launch_bounds__(BLOCK, 7) gradient(KOFN_GRID_CONSTANT(Table) table) {
     KOFN_SHARED(BlockScratch, scratch);
     KOFN_DYNAMIC_SHARED(unsigned char, memory);
     const Layer& layer = table.layer_of(blockIdx.x);
-    const uint32_t teams = BLOCK / layer.lanes;
     const uint32_t team = threadIdx.x / layer.lanes;
-    const uint32_t block = blockIdx.x - layer.first_block;
+    const uint32_t group = (blockIdx.x - layer.first_block) * (BLOCK / layer.lanes) + team;
+    reduce_upstream_of_group(table, layer, group, memory);
+    if (group >= layer.groups) {
+        return;
+    }
+    unsigned char* own = memory + team * shared_bytes_of_team(layer);
+    switch (layer.size) {
+        case Size::tile_1: gradient_in_shared(Tile<1>(), table, layer, group, own); break;
+        case Size::tile_2: gradient_in_shared(Tile<2>(), table, layer, group, own); break;
+        case Size::tile_4: gradient_in_shared(Tile<4>(), table, layer, group, own); break;
+        case Size::tile_8: gradient_in_shared(Tile<8>(), table, layer, group, own); break;
+        case Size::tile_16: gradient_in_shared(Tile<16>(), table, layer, group, own); break;
+        case Size::tile_32:
+        case Size::tile_32_by_8:
+        case Size::tile_32_by_16: gradient_in_shared(Tile<32>(), table, layer, group, own); break;
+        default: gradient_in_shared(Block(scratch), table, layer, group, own); break;
+    }
+}
+
+/**
+ * The same for layers whose groups do not fit shared memory: scores are computed anew each time, winners lie in a
+ * workspace. There are not as many blocks as groups, so that it stays small; a block takes group after group. This is a
+ * kernel of its own since together they would need half as many registers again.
+ */
+__global__ void __launch_bounds__(BLOCK, 5) gradient_of_large_groups(KOFN_GRID_CONSTANT(Table) table) {
+    KOFN_SHARED(BlockScratch, scratch);
+    KOFN_DYNAMIC_SHARED(unsigned char, memory);
+    const Layer& layer = table.layer_of(blockIdx.x);
+    const uint32_t place = blockIdx.x - layer.first_block;
     const Winners winners =
-        layer.workspace != nullptr
-            ? Winners::in(layer.workspace + static_cast<int64_t>(block) * layer.workspace_stride, layer.kept)
-            : Winners::in(memory + team * Winners::bytes(layer.kept), layer.kept);
-    const Block all(scratch);
-    for (uint32_t first = block * teams; first < layer.groups; first += layer.blocks * teams) {
-        const uint32_t group = first + team;
-        if (group < layer.groups && !layer.wide) {
-            reduce_upstream(layer, group, threadIdx.x % layer.lanes, table.draw.dense_gradient != 0,
-                            reinterpret_cast<float*>(memory),
-                            layer.logit_gradient + static_cast<int64_t>(group) * layer.candidates);
-        }
-        __syncthreads();  // v is complete, and its working memory becomes that of the winners
-        if (group < layer.groups) {
-            const Scores scores(layer, table.draw, group);
-            switch (layer.size) {
-                case Size::tile_1: gradient_by_tile<1, 1>(table, layer, group, winners); break;
-                case Size::tile_2: gradient_by_tile<2, 1>(table, layer, group, winners); break;
-                case Size::tile_4: gradient_by_tile<4, 1>(table, layer, group, winners); break;
-                case Size::tile_8: gradient_by_tile<8, 1>(table, layer, group, winners); break;
-                case Size::tile_16: gradient_by_tile<16, 1>(table, layer, group, winners); break;
-                case Size::tile_32: gradient_by_tile<32, 1>(table, layer, group, winners); break;
-                case Size::tile_32_by_8: gradient_by_tile<32, 2>(table, layer, group, winners); break;
-                case Size::tile_32_by_16: gradient_by_tile<32, 4>(table, layer, group, winners); break;
-                case Size::block_registers:
-                    gradient_with(all, table, layer, group, ScoresInRegisters<Block, 4>(all, scores, layer), winners);
-                    break;
-                case Size::block_shared:
-                case Size::block_recomputed:
-                    gradient_with(all, table, layer, group, ScoresRecomputed(scores, layer), winners);
-                    break;
-            }
-        }
+        Winners::in(layer.workspace + static_cast<int64_t>(place) * Winners::bytes(layer.kept), layer.kept);
+    const Block block(scratch);
+    for (uint32_t group = place; group < layer.groups; group += layer.blocks) {
+        reduce_upstream_of_group(table, layer, group, memory);
+        const Scores scores(layer, table.draw, group);
+        const ScoresRecomputed recomputed(scores, layer);
+        gather_winners(block, layer, group, recomputed, winners);
+        sort_large(block, winners.entries, Winners::padded(layer.kept), reinterpret_cast<uint64_t*>(memory));
+        gradient_of_group<double>(block, table, layer, group, recomputed, winners);
         __syncthreads();
     }
 }

@@ -19,7 +19,7 @@ struct kofn_cuda_context {
     volatile uint32_t* not_finite = nullptr;
     uint32_t* not_finite_on_device = nullptr;
     int32_t layers = 0;
-    // Winners of groups that keep more than shared memory can sort. One call at a time uses it, whatever its stream.
+    // Winners of groups that do not fit shared memory. One call at a time uses it, whatever its stream.
     unsigned char* workspace = nullptr;
     size_t workspace_bytes = 0;
     cudaEvent_t workspace_free = nullptr;
@@ -114,7 +114,9 @@ bool launch_over(const std::vector<Layer>& layers, Table& table, BlocksOf blocks
 std::vector<Layer> describe_all(const kofn_layer* layers, int32_t count, Call call) {
     std::vector<Layer> described;
     for (int32_t i = 0; i < count; ++i) {
-        described.push_back(describe(layers[i], static_cast<uint32_t>(i), call));
+        const uint32_t number = static_cast<uint32_t>(i);
+        described.push_back(call == Call::sample ? describe(layers[i], number, call)
+                                                 : describe_for_gradient(layers[i], number));
     }
     auto work = [](const Layer& layer) {
         return static_cast<uint64_t>(layer.candidates) * layer.inner.value * layer.outer / layer.lanes;
@@ -140,14 +142,6 @@ uint32_t shared_bytes_to_sample(const Layer& layer) {
         default:
             return 0;
     }
-}
-
-uint32_t shared_bytes_of_gradient(const Layer& layer) {
-    const uint32_t staged = stages(layer) ? BLOCK / WARP * STAGED * sizeof(float) : 0;
-    const uint32_t winners = layer.kept > MOST_SORTED_IN_SHARED
-        ? MOST_SORTED_IN_SHARED * sizeof(uint64_t)
-        : BLOCK / layer.lanes * Winners::bytes(layer.kept);
-    return std::max(staged, winners);
 }
 
 /** The most shared memory that a layer of a table asks for. */
@@ -187,19 +181,13 @@ bool apply_over(const std::vector<kofn_layer>& layers, cudaStream_t stream) {
     });
 }
 
-/** The workspace of the layers that need one, each for as many blocks as it may have. */
+/** Gives each layer its blocks and their part of the workspace. */
 bool give_workspace(kofn_cuda_context& context, std::vector<Layer>& layers, cudaStream_t stream) {
     const uint32_t most_blocks = 4 * static_cast<uint32_t>(context.multiprocessors);
     size_t bytes = 0;
     for (Layer& layer : layers) {
-        if (layer.kept > MOST_SORTED_IN_SHARED) {
-            layer.blocks = std::min(layer.groups, most_blocks);
-            layer.workspace_stride = Winners::bytes(layer.kept);
-            bytes += static_cast<size_t>(layer.blocks) * layer.workspace_stride;
-        }
-    }
-    if (bytes == 0) {
-        return true;
+        layer.blocks = std::min(layer.groups, most_blocks);
+        bytes += static_cast<size_t>(layer.blocks) * Winners::bytes(layer.kept);
     }
     if (!reserve_workspace(context, bytes)
         || !succeeded(cudaStreamWaitEvent(stream, context.workspace_free, 0), "waiting for the workspace")) {
@@ -207,12 +195,23 @@ bool give_workspace(kofn_cuda_context& context, std::vector<Layer>& layers, cuda
     }
     unsigned char* part = context.workspace;
     for (Layer& layer : layers) {
-        if (layer.workspace_stride > 0) {
-            layer.workspace = part;
-            part += static_cast<size_t>(layer.blocks) * layer.workspace_stride;
-        }
+        layer.workspace = part;
+        part += static_cast<size_t>(layer.blocks) * Winners::bytes(layer.kept);
     }
     return true;
+}
+
+/** The gradients of layers whose groups do not fit shared memory. */
+bool gradient_of_large(kofn_cuda_context& context, std::vector<Layer>& layers, Table& table, cudaStream_t stream) {
+    return layers.empty()
+        || (give_workspace(context, layers, stream)
+            && launch_over(
+                layers, table, [](const Layer& layer) { return layer.blocks; },
+                [&](uint32_t blocks) {
+                    KOFN_LAUNCH(gradient_of_large_groups, blocks, BLOCK,
+                                most_shared_bytes(table, shared_bytes_of_gradient), stream, table);
+                })
+            && succeeded(cudaEventRecord(context.workspace_free, stream), "recording an event"));
 }
 
 /** v and ∂L/∂W of the wide ones among the layers. */
@@ -297,16 +296,18 @@ kofn_status kofn_cuda_sample_backward(kofn_cuda_context* context, const kofn_lay
     table.draw = *draw;
     table.not_finite = nullptr;
     std::vector<Layer> described = describe_all(layers, count, Call::sample_backward);
-    if (!reduce_wide_layers(described, table, stream) || !give_workspace(*context, described, stream)) {
+    if (!reduce_wide_layers(described, table, stream)) {
         return INT_MIN;
     }
-    bool launched = launch_over(
-        described, table,
-        [](const Layer& layer) { return layer.workspace != nullptr ? layer.blocks : blocks_for_groups(layer); },
-        [&](uint32_t blocks) {
-            KOFN_LAUNCH(gradient, blocks, BLOCK, most_shared_bytes(table, shared_bytes_of_gradient), stream, table);
-        });
-    return launched && succeeded(cudaEventRecord(context->workspace_free, stream), "recording an event") ? 0 : INT_MIN;
+    const auto first_large = std::stable_partition(described.begin(), described.end(), [](const Layer& layer) {
+        return layer.size != Size::block_recomputed;
+    });
+    std::vector<Layer> large(first_large, described.end());
+    described.erase(first_large, described.end());
+    bool launched = launch_over(described, table, blocks_for_groups, [&](uint32_t blocks) {
+        KOFN_LAUNCH(gradient, blocks, BLOCK, most_shared_bytes(table, shared_bytes_of_gradient), stream, table);
+    });
+    return launched && gradient_of_large(*context, large, table, stream) ? 0 : INT_MIN;
 }
 
 kofn_status kofn_cuda_apply(kofn_cuda_context*, const kofn_layer* layers, int32_t count, void* stream) {

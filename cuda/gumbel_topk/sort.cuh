@@ -27,6 +27,7 @@ constexpr uint64_t BEHIND_ALL = ~uint64_t{0};
 template <class Team>
 __device__ __forceinline__ void sort_stage(const Team& team, uint64_t* entries, uint32_t count, uint32_t first,
                                            uint32_t width, uint32_t stride) {
+#pragma unroll 1
     for (uint32_t pair = team.lane; pair < count / 2; pair += Team::lanes) {
         uint32_t low = 2 * pair - (pair & (stride - 1));
         uint64_t a = entries[low];
@@ -43,16 +44,18 @@ __device__ __forceinline__ void sort_stage(const Team& team, uint64_t* entries, 
 /** Sorts entries, a power of two of them, in ascending order. All must have been written and seen. */
 template <class Team>
 __device__ __forceinline__ void sort(const Team& team, uint64_t* entries, uint32_t count) {
+#pragma unroll 1
     for (uint32_t width = 2; width <= count; width *= 2) {
+#pragma unroll 1
         for (uint32_t stride = width / 2; stride > 0; stride /= 2) {
             sort_stage(team, entries, count, 0, width, stride);
         }
     }
 }
 
-/** Sorts more entries than shared memory holds: stages of short strides are made there, part after part. */
+/** Sorts entries in global memory: stages of short strides are made in shared memory, part after part. */
 __device__ __forceinline__ void sort_large(const Block& team, uint64_t* entries, uint32_t count, uint64_t* part) {
-    constexpr uint32_t size = MOST_SORTED_IN_SHARED;
+    const uint32_t size = count < MOST_SORTED_IN_SHARED ? count : MOST_SORTED_IN_SHARED;
     for (uint32_t width = size; width <= count; width *= 2) {
         for (uint32_t stride = width / 2; stride >= size; stride /= 2) {
             sort_stage(team, entries, count, 0, width, stride);

@@ -11,18 +11,32 @@
  */
 namespace kofn::cuda {
 
+__device__ __forceinline__ float fused(float a, float b, float c) {
+    return fmaf(a, b, c);
+}
+__device__ __forceinline__ double fused(double a, double b, double c) {
+    return fma(a, b, c);
+}
+
 /**
  * (x, y) ↦ (a·x + b, a·y + p·x + q): one step of the recurrences of the backward, and what several in a row compose to.
  */
+template <class Real>
 struct Affine {
-    float a, b, p, q;
+    Real a, b, p, q;
 
-    static __device__ __forceinline__ Affine identity() { return {1.0f, 0.0f, 0.0f, 0.0f}; }
+    static __device__ __forceinline__ Affine identity() { return {Real(1), Real(0), Real(0), Real(0)}; }
 
     /** This step, then another. */
     __device__ __forceinline__ Affine then(const Affine& next) const {
-        return {next.a * a, fmaf(next.a, b, next.b), fmaf(next.a, p, next.p * a),
-                fmaf(next.a, q, fmaf(next.p, b, next.q))};
+        return {next.a * a, fused(next.a, b, next.b), fused(next.a, p, next.p * a),
+                fused(next.a, q, fused(next.p, b, next.q))};
+    }
+
+    /** Takes the step. */
+    __device__ __forceinline__ void apply(Real& x, Real& y) const {
+        y = fused(a, y, fused(p, x, q));
+        x = fused(a, x, b);
     }
 };
 
@@ -31,7 +45,8 @@ __device__ __forceinline__ T from_lane_below(unsigned mask, T x, unsigned delta,
     return __shfl_up_sync(mask, x, delta, width);
 }
 
-__device__ __forceinline__ Affine from_lane_below(unsigned mask, const Affine& x, unsigned delta, int width) {
+template <class Real>
+__device__ __forceinline__ Affine<Real> from_lane_below(unsigned mask, const Affine<Real>& x, unsigned delta, int width) {
     return {__shfl_up_sync(mask, x.a, delta, width), __shfl_up_sync(mask, x.b, delta, width),
             __shfl_up_sync(mask, x.p, delta, width), __shfl_up_sync(mask, x.q, delta, width)};
 }
@@ -48,7 +63,10 @@ struct Largest {
 };
 
 struct Compose {
-    __device__ __forceinline__ Affine operator()(const Affine& a, const Affine& b) const { return a.then(b); }
+    template <class Real>
+    __device__ __forceinline__ Affine<Real> operator()(const Affine<Real>& a, const Affine<Real>& b) const {
+        return a.then(b);
+    }
 };
 
 /** Lanes that follow each other in a warp. Tiles of one warp may do different things at the same time. */
@@ -72,6 +90,7 @@ public:
         }
     }
     __device__ __forceinline__ float sum(float x) const { return reduce(x, Sum()); }
+    __device__ __forceinline__ double sum(double x) const { return reduce(x, Sum()); }
     __device__ __forceinline__ float largest(float x) const { return reduce(x, Largest()); }
 
     /** `combine` over the lanes before this one. */
@@ -144,7 +163,7 @@ private:
 
 /** What the warps of a block tell each other. */
 struct alignas(16) BlockScratch {
-    unsigned char of_warp[BLOCK / WARP][sizeof(Affine)];
+    unsigned char of_warp[BLOCK / WARP][sizeof(Affine<double>)];
 };
 
 /** All threads of a block. */
@@ -158,6 +177,7 @@ public:
     __device__ __forceinline__ void sync() const { __syncthreads(); }
     __device__ __forceinline__ uint32_t sum(uint32_t x) const { return reduce(x, Sum()); }
     __device__ __forceinline__ float sum(float x) const { return reduce(x, Sum()); }
+    __device__ __forceinline__ double sum(double x) const { return reduce(x, Sum()); }
     __device__ __forceinline__ float largest(float x) const { return reduce(x, Largest()); }
 
     template <class T, class Combine>
