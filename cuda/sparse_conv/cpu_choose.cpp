@@ -64,7 +64,7 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
     const double work = std::max(l * v * o, latency);
     // Vectors that straddle cache lines are loaded twice.
     const bool aligned = plan.in_floats == 16 || kernel.one_tap;
-    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 2.7 : 1.5;
+    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 2.7 : kernel.method == Kernel::rows ? 1.5 : 2.0;
     double tap; // one of one kept channel
     switch (kernel.method) {
         case Kernel::rows: {
@@ -75,14 +75,14 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
             const double cache_lines = in_lines * lines_across;
             const bool second = cache_lines * 64 * plan.conv.inputs < 1e6;
             const double fetched = cache_lines * (second ? 2 : 4) * 16 / kernel.lanes / 9;
-            tap = std::max({work, in_lines * v * load / 3, fetched}) + 0.3 * fetched + 1.0;
+            tap = std::max({work, o * in_lines * v * load / 3, o * fetched}) + o * (0.3 * fetched + 1.0);
             break;
         }
         case Kernel::shared:
             tap = std::max(work, v * load + o) + 0.5;
             break;
         default:
-            tap = std::max(work, (v * load + 1) * o) + (kernel.one_tap ? 0.5 * o + 0.5 : 0.5);
+            tap = std::max(work, (v * load + 1) * o) + 0.5 * o + 0.5;
             break;
     }
     const double taps = static_cast<double>(plan.conv.rows) * plan.conv.columns * plan.conv.kept;
@@ -149,16 +149,19 @@ void choose(kofn_conv_plan& plan) {
     const int narrowest = batch ? plan.variant->widest : plan.variant->narrowest;
     double best = std::numeric_limits<double>::infinity();
     for (int lanes = plan.variant->widest; lanes >= narrowest; lanes /= 2) {
-        if (rows) {
-            consider(plan, {Kernel::rows, lanes, column, stride, 1, one_tap}, best);
-        }
         for (const int outputs : {1, 2, 4, 8}) {
+            if (rows && outputs <= 4) {
+                consider(plan, {Kernel::rows, lanes, column, stride, outputs, one_tap}, best);
+            }
             consider(plan, {Kernel::taps, lanes, column, stride, outputs, one_tap}, best);
             if (conv.share % outputs == 0 && outputs >= 4) {
                 consider(plan, {Kernel::shared, lanes, column, stride, outputs, one_tap}, best);
             }
         }
     }
+    // Of a block that fits in the first level of cache, and of lists that leave out little, prefetching is only work.
+    const int64_t block = divide_up(plan.vectors.size, plan.vectors.parts) * plan.kernel.lanes * conv.inputs;
+    plan.prefetch = 2 * conv.kept < conv.inputs && block * static_cast<int64_t>(sizeof(float)) > 24 * 1024;
     const int64_t sets = divide_up(conv.outputs, plan.kernel.outputs);
     // A few tasks a thread even out what threads lose to others; more would only load the same input again.
     const int64_t places = plan.images * plan.lines.parts * plan.vectors.parts;

@@ -28,6 +28,7 @@ struct Tile {
     int64_t tap_count;
     int64_t in_row;  /* between rows of the input */
     int64_t in_step; /* between vectors of a line, in the input */
+    bool prefetch;   /* whether taps and shared lists prefetch; rows always do */
 
     float* output;
     const float* residual; /* null if there is none */
@@ -149,6 +150,7 @@ struct kofn_conv_plan {
 
     kofn::conv::Kernel kernel;
     kofn::conv::Grid grid;
+    bool prefetch;
     kofn::conv::Cut lines, vectors, sets; /* a task: some lines of some vectors, for some sets of outputs at once */
 
     std::vector<int32_t> offsets, taps;

@@ -6,63 +6,69 @@
 namespace kofn::conv::KOFN_VARIANT {
 
 /**
- * A tile of Lines rows of Vectors vectors for one output. For every kept channel and every column of taps, each row of
+ * A tile of Lines rows of Vectors vectors, for some outputs in lock-step. For every kept channel and every column of taps, each row of
  * input under the tile is loaded once and multiplied into up to three rows of sums: 3·(Lines + 2) loads for 9·Lines
  * fused multiplications a vector, where one tap after the other would need as many loads as multiplications.
  *
  * Column: floats from column to column, 1 or 16. Stride: of the rows; of columns too if Column is 16, for else the input
  * is split, and the second column of taps lies in another plane than the first and third.
  */
-template <int Lanes, int Column, int Stride, int Lines, int Vectors>
+template <int Lanes, int Column, int Stride, int Outputs, int Lines, int Vectors>
 void rows_tile(const Tile& tile) {
     constexpr int taps = 3;
     constexpr int in_lines = (Lines - 1) * Stride + taps;
     constexpr int64_t step = Column == 1 ? Lanes : Column * Stride;
+    // From the first column of taps to the last.
+    constexpr int floats = static_cast<int>(step) * (Vectors - 1) + (Column == 1 ? Lanes + taps - 1 : Column * taps);
     const int64_t row = tile.in_row;
     const int64_t columns[taps] = {tile.taps[0], tile.taps[taps], tile.taps[2 * taps]};
     const int64_t kept = tile.kept;
     const int32_t* offsets = tile.offsets;
     const float* weights = tile.weights;
 
-    Vector<Lanes> sum[Lines][Vectors] = {};
-    for (int64_t i = 0; i < kept; ++i, weights += taps * taps) {
-        const float* x = tile.x + offsets[i];
-        const float* next = tile.x + offsets[i + 1];  // there is one more than kept: see pack() of cpu_pack.h
-        constexpr int floats = static_cast<int>(step) * (Vectors - 1) + (Column == 1 ? Lanes + taps - 1 : Column * taps);
+    Vector<Lanes> sum[Outputs][Lines][Vectors] = {};
+    for (int64_t i = 0; i < kept; ++i, offsets += Outputs) {
         KOFN_UNROLL
-        for (int r = 0; r < in_lines; ++r) {
-            KOFN_UNROLL
-            for (int f = 0; f < floats; f += 16) {
-                __builtin_prefetch(next + f);
-                if (Column == 1 && Stride > 1) {
-                    __builtin_prefetch(next + columns[1] + f);
-                }
-            }
-            next = opaque(next + row);
-        }
-        KOFN_UNROLL
-        for (int s = 0; s < taps; ++s) {
-            const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[taps * s]), broadcast<Lanes>(weights[taps * s + 1]),
-                                           broadcast<Lanes>(weights[taps * s + 2])};
-            const float* line = x + columns[s];
+        for (int o = 0; o < Outputs; ++o) {
+            const float* next = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too: see pack()
             KOFN_UNROLL
             for (int r = 0; r < in_lines; ++r) {
                 KOFN_UNROLL
-                for (int v = 0; v < Vectors; ++v) {
-                    const Vector<Lanes> value = load<Lanes>(line + v * step);
-                    KOFN_UNROLL
-                    for (int t = 0; t < taps; ++t) {
-                        const int h = (r - t) / Stride;
-                        if (r >= t && (r - t) % Stride == 0 && h < Lines) {
-                            sum[h][v] += value * w[t];
-                        }
+                for (int f = 0; f < floats; f += 16) {
+                    __builtin_prefetch(next + f);
+                    if (Column == 1 && Stride > 1) {
+                        __builtin_prefetch(next + columns[1] + f);
                     }
                 }
-                line = opaque(line + row);
+                next = opaque(next + row);
+            }
+        }
+        KOFN_UNROLL
+        for (int s = 0; s < taps; ++s, weights += taps * Outputs) {
+            KOFN_UNROLL
+            for (int o = 0; o < Outputs; ++o) {
+                const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[o]), broadcast<Lanes>(weights[Outputs + o]),
+                                               broadcast<Lanes>(weights[2 * Outputs + o])};
+                const float* line = tile.x + offsets[o] + columns[s];
+                KOFN_UNROLL
+                for (int r = 0; r < in_lines; ++r) {
+                    KOFN_UNROLL
+                    for (int v = 0; v < Vectors; ++v) {
+                        const Vector<Lanes> value = load<Lanes>(line + v * step);
+                        KOFN_UNROLL
+                        for (int t = 0; t < taps; ++t) {
+                            const int h = (r - t) / Stride;
+                            if (r >= t && (r - t) % Stride == 0 && h < Lines) {
+                                sum[o][h][v] += value * w[t];
+                            }
+                        }
+                    }
+                    line = opaque(line + row);
+                }
             }
         }
     }
-    finish<Lanes>(tile, &sum[0][0], 1, Lines, Vectors);
+    finish<Lanes>(tile, &sum[0][0][0], Outputs, Lines, Vectors);
 }
 
 }  // namespace kofn::conv::KOFN_VARIANT

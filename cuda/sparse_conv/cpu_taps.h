@@ -24,7 +24,9 @@ void taps_tile(const Tile& tile) {
         KOFN_UNROLL
         for (int l = 0; l < lists; ++l) {
             x[l] = tile.x + offsets[l];
-            prefetch<Lanes, Vectors>(tile.x + offsets[l + lists], step);
+            if (tile.prefetch) {
+                prefetch<Lanes, Vectors>(tile.x + offsets[l + lists], step);
+            }
         }
         for (int64_t t = 0; t < taps; ++t, weights += Outputs) {
             const int64_t tap = OneTap ? 0 : tile.taps[t];

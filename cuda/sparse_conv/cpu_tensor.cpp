@@ -27,9 +27,57 @@ int64_t images_of(const kofn_tensor& tensor) {
     return tensor.form == KOFN_BATCH16 ? (tensor.batch + group - 1) / group : tensor.batch;
 }
 
-/** Images of a group; 1 in KOFN_PLANES. */
-int64_t existing(const kofn_tensor& tensor, int64_t image) {
-    return tensor.form == KOFN_BATCH16 ? std::min<int64_t>(group, tensor.batch - image * group) : 1;
+/** Where the elements of any tensor lie, plain ones too: some images innermost, then columns, rows, planes. */
+struct Access {
+    int64_t pixel = 1; /* images innermost */
+    kofn_strides strides{};
+};
+
+Access plain_access(const kofn_tensor& t) {
+    const int64_t plane = int64_t{t.height} * t.width;
+    return {1, {0, t.width, plane, plane * t.channels, 0}};
+}
+
+/** Copies all elements. Lanes of the target without an image become zero. */
+void copy(const kofn_tensor& t, const Access& from, const float* source, const Access& to, float* target,
+          int32_t threads) {
+    const int64_t images = (t.batch + to.pixel - 1) / to.pixel;
+    for_each(threads, images * t.channels, [&](int64_t task) {
+        const int64_t image = task / t.channels, channel = task % t.channels;
+        float* plane = target + to.strides.origin + image * to.strides.image + channel * to.strides.plane;
+        for (int64_t lane = 0; lane < to.pixel; ++lane) {
+            const int64_t of_batch = image * to.pixel + lane;
+            const float* other = source + from.strides.origin + of_batch / from.pixel * from.strides.image
+                + channel * from.strides.plane + of_batch % from.pixel;
+            for (int64_t h = 0; h < t.height; ++h) {
+                float* row = plane + h * to.strides.row + lane;
+                const float* values = other + h * from.strides.row;
+                if (of_batch >= t.batch) {
+                    for (int64_t w = 0; w < t.width; ++w) {
+                        row[w * to.pixel] = 0.0f;
+                    }
+                } else if (from.pixel == 1 && to.pixel == 1) {
+                    std::memcpy(row, values, static_cast<size_t>(t.width) * sizeof(float));
+                } else {
+                    for (int64_t w = 0; w < t.width; ++w) {
+                        row[w * to.pixel] = values[w * from.pixel];
+                    }
+                }
+            }
+        }
+    });
+}
+
+/** Whether a copy into or out of a tensor is in order; says then where its elements lie. */
+int32_t check_copy(const kofn_tensor* tensor, const float* source, const float* target, int32_t threads, Access& access) {
+    const int32_t status = kofn_tensor_strides(tensor, &access.strides);
+    if (status != KOFN_CONV_OK) {
+        return status;
+    }
+    access.pixel = floats_of_pixel(*tensor);
+    return source == nullptr || target == nullptr ? KOFN_CONV_NULL
+         : threads < 1 || threads > most_threads ? KOFN_CONV_THREADS
+                                               : KOFN_CONV_OK;
 }
 
 }  // namespace
@@ -48,8 +96,9 @@ int64_t plane_of(int64_t floats) {
 
 using namespace kofn::conv;
 
-int32_t kofn_tensor_form(int32_t batch) {
-    return batch >= group && 4 * (round_up(batch, group) - batch) <= batch ? KOFN_BATCH16 : KOFN_PLANES;
+int32_t kofn_tensor_form(int32_t batch, int32_t width) {
+    const int64_t empty = round_up(batch, group) - batch;
+    return width < 7 && batch >= group && 4 * empty <= batch ? KOFN_BATCH16 : KOFN_PLANES;
 }
 
 int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides) {
@@ -101,61 +150,35 @@ int32_t kofn_cpu_tensor_clear(const kofn_tensor* tensor, float* data, int32_t th
 }
 
 int32_t kofn_cpu_tensor_import(const kofn_tensor* tensor, const float* plain, float* data, int32_t threads) {
-    kofn_strides s;
-    const int32_t status = kofn_tensor_strides(tensor, &s);
-    if (status != KOFN_CONV_OK || plain == nullptr || data == nullptr) {
-        return status != KOFN_CONV_OK ? status : KOFN_CONV_NULL;
+    Access to;
+    const int32_t status = check_copy(tensor, plain, data, threads, to);
+    if (status == KOFN_CONV_OK) {
+        copy(*tensor, plain_access(*tensor), plain, to, data, threads);
     }
-    if (threads < 1 || threads > most_threads) {
-        return KOFN_CONV_THREADS;
-    }
-    const kofn_tensor& t = *tensor;
-    const int64_t pixel = floats_of_pixel(t), area = int64_t{t.height} * t.width, plain_image = area * t.channels;
-    for_each(threads, images_of(t) * t.channels, [&](int64_t plane) {
-        const int64_t image = plane / t.channels, channel = plane % t.channels, images = existing(t, image);
-        const float* from = plain + image * pixel * plain_image + channel * area;
-        float* to = data + s.origin + plane * s.plane;
-        for (int64_t h = 0; h < t.height; ++h, from += t.width, to += s.row) {
-            if (pixel == 1) {
-                std::memcpy(to, from, static_cast<size_t>(t.width) * sizeof(float));
-                continue;
-            }
-            for (int64_t w = 0; w < t.width; ++w) {
-                for (int64_t i = 0; i < group; ++i) {
-                    to[w * group + i] = i < images ? from[i * plain_image + w] : 0.0f;
-                }
-            }
-        }
-    });
-    return KOFN_CONV_OK;
+    return status;
 }
 
 int32_t kofn_cpu_tensor_export(const kofn_tensor* tensor, const float* data, float* plain, int32_t threads) {
-    kofn_strides s;
-    const int32_t status = kofn_tensor_strides(tensor, &s);
-    if (status != KOFN_CONV_OK || plain == nullptr || data == nullptr) {
-        return status != KOFN_CONV_OK ? status : KOFN_CONV_NULL;
+    Access from;
+    const int32_t status = check_copy(tensor, data, plain, threads, from);
+    if (status == KOFN_CONV_OK) {
+        copy(*tensor, from, data, plain_access(*tensor), plain, threads);
     }
-    if (threads < 1 || threads > most_threads) {
-        return KOFN_CONV_THREADS;
+    return status;
+}
+
+int32_t kofn_cpu_tensor_convert(const kofn_tensor* from, const float* source, const kofn_tensor* to, float* data,
+                                int32_t threads) {
+    Access there, here;
+    int32_t status = check_copy(from, source, data, threads, there);
+    status = status != KOFN_CONV_OK ? status : check_copy(to, source, data, threads, here);
+    if (status != KOFN_CONV_OK) {
+        return status;
     }
-    const kofn_tensor& t = *tensor;
-    const int64_t pixel = floats_of_pixel(t), area = int64_t{t.height} * t.width, plain_image = area * t.channels;
-    for_each(threads, images_of(t) * t.channels, [&](int64_t plane) {
-        const int64_t image = plane / t.channels, channel = plane % t.channels, images = existing(t, image);
-        float* to = plain + image * pixel * plain_image + channel * area;
-        const float* from = data + s.origin + plane * s.plane;
-        for (int64_t h = 0; h < t.height; ++h, to += t.width, from += s.row) {
-            if (pixel == 1) {
-                std::memcpy(to, from, static_cast<size_t>(t.width) * sizeof(float));
-                continue;
-            }
-            for (int64_t i = 0; i < images; ++i) {
-                for (int64_t w = 0; w < t.width; ++w) {
-                    to[i * plain_image + w] = from[w * group + i];
-                }
-            }
-        }
-    });
+    if (from->batch != to->batch || from->channels != to->channels || from->height != to->height
+        || from->width != to->width) {
+        return KOFN_CONV_LAYOUT;
+    }
+    copy(*to, there, source, here, data, threads);
     return KOFN_CONV_OK;
 }

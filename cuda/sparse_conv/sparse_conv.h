@@ -26,8 +26,8 @@
 
 /** Where the elements of a tensor [batch, channels, height, width] lie. */
 enum kofn_form {
-    KOFN_PLANES = 0,  /* rows of neighbouring columns: NCHW with zeros around the planes, for small batches */
-    KOFN_BATCH16 = 1, /* sixteen images innermost: [⌈batch/16⌉, channels, height, width, 16], for large batches */
+    KOFN_PLANES = 0,  /* rows of neighbouring columns: NCHW with zeros around the planes */
+    KOFN_BATCH16 = 1, /* sixteen images innermost: [⌈batch/16⌉, channels, height, width, 16] */
 };
 
 /**
@@ -95,8 +95,11 @@ extern "C" {
 
 #pragma GCC visibility push(default) /* everything else in the library is hidden */
 
-/** The form in which a network runs a batch fastest: KOFN_BATCH16 where few lanes would be empty. */
-int32_t kofn_tensor_form(int32_t batch);
+/**
+ * The form in which layers of planes that wide are fastest. KOFN_BATCH16 fills all lanes whatever the width, but loads
+ * more for each multiplication: it is better only for planes narrower than 7, and if few of its lanes have no image.
+ */
+int32_t kofn_tensor_form(int32_t batch, int32_t width);
 
 /** KOFN_CONV_SHAPE if a size is not positive, the halo is outside 0 … 3, or an image has 2³¹ floats or more. */
 int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides);
@@ -112,6 +115,10 @@ int32_t kofn_cpu_tensor_import(const kofn_tensor* tensor, const float* plain, fl
 
 /** plain = data. */
 int32_t kofn_cpu_tensor_export(const kofn_tensor* tensor, const float* data, float* plain, int32_t threads);
+
+/** The elements of one padded tensor to another of the same sizes, whose form and halo may differ. */
+int32_t kofn_cpu_tensor_convert(const kofn_tensor* from, const float* source, const kofn_tensor* to, float* data,
+                                int32_t threads);
 
 /** Makes a plan for the variant that runs now (kofn_cpu_variant); *plan is written only if that succeeds. */
 int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output, int32_t threads,

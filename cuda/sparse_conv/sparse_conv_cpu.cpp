@@ -230,6 +230,7 @@ void run_task(const kofn_conv_plan& plan, int64_t task, const float* x, float* o
     tile.tap_count = taps;
     tile.in_row = plan.in_row;
     tile.in_step = grid.in_step;
+    tile.prefetch = plan.prefetch;
     tile.out_plane = out.plane;
     tile.out_line = grid.out_line;
     tile.out_step = grid.out_step;

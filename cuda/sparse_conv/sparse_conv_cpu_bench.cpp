@@ -60,7 +60,7 @@ struct Geomean {
 
 /** One layer at one batch: a line for each density. */
 void time_layer(const Layer& layer, int32_t batch, int32_t share, int32_t threads, Geomean (&rates)[2][densities]) {
-    const int32_t form = kofn_tensor_form(batch), padding = layer.taps / 2;
+    const int32_t form = kofn_tensor_form(batch, layer.size), padding = layer.taps / 2;
     Spec spec;
     spec.inputs = layer.inputs;
     spec.outputs = layer.outputs;

@@ -296,14 +296,24 @@ void test_tensors(Random& random) {
             tensor.set(values);
             CHECK(equal_bits(tensor.plain(), values));
             CHECK(halo_is_zero(tensor) && tensor.memory.intact());
+            kofn_tensor other = tensor.layout;
+            other.form = pick(random, 0, 1);
+            other.halo = pick(random, 0, 3);
+            Tensor converted(other);
+            CHECK(kofn_cpu_tensor_convert(&tensor.layout, tensor.data(), &other, converted.data(), 2) == KOFN_CONV_OK);
+            CHECK(equal_bits(converted.plain(), values) && halo_is_zero(converted) && converted.memory.intact());
+            ++other.width;
+            CHECK(kofn_cpu_tensor_convert(&tensor.layout, tensor.data(), &other, converted.data(), 2)
+                  == KOFN_CONV_LAYOUT);
             const int64_t pixel = form == KOFN_BATCH16 ? 16 : 1;
             const kofn_strides& at = tensor.strides;
             CHECK(at.row >= (tensor.layout.width + tensor.layout.halo) * pixel && at.plane % 32 == 16);
             CHECK(tensor.data()[at.origin] == values[0]);
         }
     }
-    CHECK(kofn_tensor_form(1) == KOFN_PLANES && kofn_tensor_form(17) == KOFN_PLANES);
-    CHECK(kofn_tensor_form(16) == KOFN_BATCH16 && kofn_tensor_form(32) == KOFN_BATCH16);
+    CHECK(kofn_tensor_form(1, 4) == KOFN_PLANES && kofn_tensor_form(17, 4) == KOFN_PLANES);
+    CHECK(kofn_tensor_form(16, 4) == KOFN_BATCH16 && kofn_tensor_form(32, 4) == KOFN_BATCH16);
+    CHECK(kofn_tensor_form(32, 14) == KOFN_PLANES);
 }
 
 /** A convolution and tensors in order, of which a test spoils one thing. */

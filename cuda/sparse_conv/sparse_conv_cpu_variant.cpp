@@ -28,20 +28,29 @@ constexpr int accumulators = registers - 5;
 constexpr int most_lines = 8, most_vectors = 8;
 
 /** The loop of rows_tile for (index/most_vectors + 1) lines of (index mod most_vectors + 1) vectors. */
-template <int Lanes, int Column, int Stride, int Index>
+template <int Lanes, int Column, int Stride, int Outputs, int Index>
 constexpr TileFunction rows_entry() {
     constexpr int lines = Index / most_vectors + 1, vectors = Index % most_vectors + 1;
-    if constexpr (lines * vectors <= accumulators - 2 && vectors <= 4) {
-        return rows_tile<Lanes, Column, Stride, lines, vectors>;
+    // More outputs than one are for tiles that alone would not fill the pipelines.
+    if constexpr (Outputs * lines * vectors <= accumulators - 2 && vectors <= 4 && (Outputs == 1 || vectors == 1)) {
+        return rows_tile<Lanes, Column, Stride, Outputs, lines, vectors>;
     } else {
         return nullptr;
     }
 }
 
-template <int Lanes, int Column, int Stride, int... Index>
+template <int Lanes, int Column, int Stride, int Outputs, int... Index>
 TileFunction rows_of(int index, std::integer_sequence<int, Index...>) {
-    static constexpr TileFunction table[] = {rows_entry<Lanes, Column, Stride, Index>()...};
+    static constexpr TileFunction table[] = {rows_entry<Lanes, Column, Stride, Outputs, Index>()...};
     return table[index];
+}
+
+template <int Lanes, int Column, int Stride, class Sizes>
+TileFunction rows_for(int outputs, int index, Sizes sizes) {
+    return outputs == 1 ? rows_of<Lanes, Column, Stride, 1>(index, sizes)
+         : outputs == 2 ? rows_of<Lanes, Column, Stride, 2>(index, sizes)
+         : outputs == 4 ? rows_of<Lanes, Column, Stride, 4>(index, sizes)
+                        : nullptr;
 }
 
 /** The loop of taps_tile for 2^(index/most_vectors) outputs and (index mod most_vectors + 1) vectors. */
@@ -66,10 +75,13 @@ TileFunction tile_of(const Kernel& kernel, int lines, int vectors) {
     if (kernel.method == Kernel::rows) {
         constexpr auto sizes = std::make_integer_sequence<int, most_lines * most_vectors>();
         const int index = (lines - 1) * most_vectors + vectors - 1;
+        const int outputs = kernel.outputs;
         if (kernel.column == 1) {
-            return kernel.stride == 1 ? rows_of<Lanes, 1, 1>(index, sizes) : rows_of<Lanes, 1, 2>(index, sizes);
+            return kernel.stride == 1 ? rows_for<Lanes, 1, 1>(outputs, index, sizes)
+                                      : rows_for<Lanes, 1, 2>(outputs, index, sizes);
         }
-        return kernel.stride == 1 ? rows_of<Lanes, 16, 1>(index, sizes) : rows_of<Lanes, 16, 2>(index, sizes);
+        return kernel.stride == 1 ? rows_for<Lanes, 16, 1>(outputs, index, sizes)
+                                  : rows_for<Lanes, 16, 2>(outputs, index, sizes);
     }
     constexpr auto sizes = std::make_integer_sequence<int, 4 * most_vectors>();
     const int index = (31 - __builtin_clz(static_cast<unsigned>(kernel.outputs))) * most_vectors + vectors - 1;
