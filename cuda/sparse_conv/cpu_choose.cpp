@@ -64,7 +64,10 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
     const double work = std::max(l * v * o, latency);
     // Vectors that straddle cache lines are loaded twice.
     const bool aligned = plan.in_floats == 16 || kernel.one_tap;
-    const double load = aligned ? 1.0 : kernel.lanes == 16 ? 2.7 : kernel.method == Kernel::rows ? 1.5 : 2.0;
+    const double load = aligned ? (kernel.lanes == 16 ? 1.0 : 1.1)
+        : kernel.lanes == 16    ? 2.7
+        : kernel.method == Kernel::rows ? 1.8
+                                        : 2.0;
     double tap; // one of one kept channel
     switch (kernel.method) {
         case Kernel::rows: {
@@ -75,7 +78,8 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
             const double cache_lines = in_lines * lines_across;
             const bool second = cache_lines * 64 * plan.conv.inputs < 1e6;
             const double fetched = cache_lines * (second ? 2 : 4) * 16 / kernel.lanes / 9;
-            tap = std::max({work, o * in_lines * v * load / 3, o * fetched}) + o * (0.3 * fetched + 1.0);
+            const double loads = in_lines * v * load / 3;
+            tap = std::max({work, o * loads, o * fetched}) + o * (0.3 * fetched + 0.3 * loads + 1.0);
             break;
         }
         case Kernel::shared:

@@ -6,72 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "sparse_conv.h"
+#include "cpu_variant.h"
 
-/**
- * What the parts of the CPU's convolution share: the plan, and the interface to the loops
- * (sparse_conv_cpu_variant.cpp), which are compiled once for each instruction set.
- *
- * Outputs of a plane are seen as lines of vectors. A vector is some neighbouring columns (KOFN_PLANES) or one pixel of
- * some images (KOFN_BATCH16); a line is a row, or a whole plane, or a column of vectors: whatever fills vectors best.
- * A tile is a few lines of a few vectors for a few outputs, whose sums stay in registers while the lists are walked.
- */
+/** The plan, and what the parts of the calls on the CPU share. */
 namespace kofn::conv {
-
-/** One tile, ready to run. Distances count floats; between lines, vectors and planes they may be anything. */
-struct Tile {
-    const float* x;         /* input of the tile's first output at tap (0, 0), in channel 0 */
-    const int32_t* offsets; /* kept channels' distances from channel 0: [k][outputs at once], or [k] if shared */
-    const float* weights;   /* [k][taps][outputs at once] */
-    int64_t kept;
-    const int32_t* taps; /* distances of the taps from tap (0, 0), in the order of summation */
-    int64_t tap_count;
-    int64_t in_row;  /* between rows of the input */
-    int64_t in_step; /* between vectors of a line, in the input */
-    bool prefetch;   /* whether taps and shared lists prefetch; rows always do */
-
-    float* output;
-    const float* residual; /* null if there is none */
-    int64_t out_plane, out_line, out_step;
-    const float* bias;
-    int32_t outputs; /* of the outputs at once, so many exist */
-    int32_t activation;
-    const uint32_t* lanes; /* for each vector of a line, a bit for each lane that exists */
-};
-
-using TileFunction = void (*)(const Tile& tile);
-
-/** How a set of loops goes over the input. */
-struct Kernel {
-    enum Method {
-        rows,   /* 3×3, stride 1 or 2: a loaded vector serves all rows of taps that touch it */
-        taps,   /* any taps one after the other, several outputs in lock-step */
-        shared, /* as taps, for outputs that have one list: a loaded vector serves all of them */
-    };
-    Method method;
-    int lanes;   /* floats of a vector */
-    int column;  /* floats between neighbouring columns of the input: 1 or 16 */
-    int stride;  /* of rows */
-    int outputs; /* at once: a power of two */
-    bool one_tap;
-};
-
-/** The loops for one instruction set. */
-struct Variant {
-    const char* name;
-    int widest, narrowest; /* vectors, in floats */
-    int accumulators;      /* sums that fit in registers beside what else is needed there */
-    /* The loop over a tile of such size; null if there is none. */
-    TileFunction (*tile)(const Kernel& kernel, int lines, int vectors);
-};
-
-namespace portable { extern const Variant variant; }
-#if defined(KOFN_HAS_avx2)
-namespace avx2 { extern const Variant variant; }
-#endif
-#if defined(KOFN_HAS_avx512)
-namespace avx512 { extern const Variant variant; }
-#endif
 
 /** Memory for floats that begins at a multiple of 64 bytes. */
 struct Free {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cpu_plan.h"
+#include "cpu_variant.h"
 #include "cpu_vector.h"
 
 /** What both kinds of loops do with finished sums. Part of sparse_conv_cpu_variant.cpp. */

@@ -25,6 +25,9 @@ constexpr int accumulators = registers - 4;
 constexpr int accumulators = registers - 5;
 #endif
 
+/** With more, registers would be missing to load ahead: slower, as measured. */
+constexpr int sums_of_rows = accumulators < 24 ? accumulators : 24;
+
 constexpr int most_lines = 8, most_vectors = 8;
 
 /** The loop of rows_tile for (index/most_vectors + 1) lines of (index mod most_vectors + 1) vectors. */
@@ -32,7 +35,7 @@ template <int Lanes, int Column, int Stride, int Outputs, int Index>
 constexpr TileFunction rows_entry() {
     constexpr int lines = Index / most_vectors + 1, vectors = Index % most_vectors + 1;
     // More outputs than one are for tiles that alone would not fill the pipelines.
-    if constexpr (Outputs * lines * vectors <= accumulators - 2 && vectors <= 4 && (Outputs == 1 || vectors == 1)) {
+    if constexpr (Outputs * lines * vectors <= sums_of_rows && vectors <= 4 && (Outputs == 1 || vectors == 1)) {
         return rows_tile<Lanes, Column, Stride, Outputs, lines, vectors>;
     } else {
         return nullptr;
