@@ -162,7 +162,8 @@ void exp_is_accurate() {
 /** Keys order as floats do, and lead back to them; infinities and NaN lie outside of all numbers. */
 void keys_order_as_floats() {
     const float infinity = std::numeric_limits<float>::infinity();
-    const float values[] = {-infinity, -3e38f, -1e30f, -1.0f, -1e-45f, 0.0f, 1e-45f, 1e-30f, 1.0f, 1e30f, 3e38f, infinity};
+    const float values[] = {-infinity, -3e38f, -1e30f, -1.0f, -1e-45f, 0.0f,
+                            1e-45f,    1e-30f, 1.0f,   1e30f, 3e38f,   infinity};
     for (float a : values) {
         CHECK(float_bits(order_value(order_key(a))) == float_bits(a));
         for (float b : values) {

@@ -3,7 +3,7 @@
 #include "cpu_lanes.h"
 #include "cpu_sort.h"
 
-/** The gradient of one group's relaxed sample: the recurrences of gumbel_topk.h. Part of gumbel_topk_cpu_variant.cpp. */
+/** The gradient of a group's relaxed sample: the recurrences of gumbel_topk.h. Part of gumbel_topk_cpu_variant.cpp. */
 namespace kofn::cpu::KOFN_VARIANT {
 
 /** What a group's gradient is computed in. */

@@ -201,11 +201,11 @@ private:
 
 /** A layer of n candidates in about so many groups, the rest at random. */
 inline LayerSpec random_layer_of(std::mt19937_64& random, int64_t n, int64_t groups) {
-    const int64_t taps[][2] = {{1, 1}, {1, 1}, {3, 3}, {1, 5}, {7, 7}};
+    const int64_t taps[][2] = {{1, 1}, {1, 1}, {1, 1}, {3, 3}, {3, 3}, {1, 5}, {2, 1}, {7, 7}};
     LayerSpec spec;
     spec.granularity = static_cast<Granularity>(random() % 4);
     spec.share = random() % 3 == 0 ? 1 + static_cast<int64_t>(random() % 4) : 1;
-    const int64_t* tap = taps[random() % 5];
+    const int64_t* tap = taps[random() % (n < 100 ? 8 : 5)];
     spec.rows = tap[0];
     spec.columns = tap[1];
     switch (spec.granularity) {
@@ -222,7 +222,7 @@ inline LayerSpec random_layer_of(std::mt19937_64& random, int64_t n, int64_t gro
             break;
         case Granularity::filter:
             spec.share = 1;
-            spec.inputs = 1 + static_cast<int64_t>(random() % (n < 1000 ? 40 : 2));
+            spec.inputs = 1 + static_cast<int64_t>(random() % (n < 100 ? 40 : 2));
             spec.outputs = n;
             break;
         case Granularity::n_of_m:

@@ -15,8 +15,8 @@
 
 /**
  * The calls of the CPU: checks the layers, cuts them into tasks of about equal work, and lets threads take these from
- * one list. A group is worked on by one thread, in the same order of operations whatever the list looks like, so results
- * depend neither on the number of threads nor on the variant.
+ * one list. A group is worked on by one thread, in the same order of operations whatever the list looks like, so
+ * results depend neither on the number of threads nor on the variant.
  */
 namespace kofn::cpu {
 namespace {

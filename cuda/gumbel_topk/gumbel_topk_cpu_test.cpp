@@ -299,20 +299,32 @@ void closed_form_is_the_gradient() {
 
 /** What was seen of the errors of gradients. */
 struct Errors {
-    double of_group = 0;       /* relative to the group's largest */
+    double of_group = 0;       /* relative to the group's largest, where that is well-conditioned */
     double of_element = 0;     /* relative to the element itself, where it is more than 1e-3 of the largest */
     double of_temperature = 0; /* relative to the sum of the terms' amounts */
+    int64_t groups = 0, ill_conditioned = 0; /* those that are not within 1e-5 */
 };
 
+/** Σ |∂L/∂Weff·W| of a candidate. */
+double terms_of_sum(const kofn_layer& layer, int64_t group, int64_t candidate) {
+    double sum = 0;
+    for (int64_t e = 0; e < reference::elements(layer.layout); ++e) {
+        const int64_t at = reference::offset(layer.layout, group, candidate, e);
+        sum += std::abs(static_cast<double>(reference::effective_gradient(layer, at)) * layer.latent[at]);
+    }
+    return sum;
+}
+
 /**
- * Checks a group's gradients: within 1e-5 of the largest in double precision, and where that is itself ill-conditioned
- * (two candidates whose v nearly cancel) of what changes when scores and v are off by one rounding.
+ * Checks a group's gradients: within 1e-5 of the largest in double precision. Where no single precision can do that,
+ * because v is what remains of large terms and two of them nearly cancel again, what one rounding of each term would
+ * change is allowed on top.
  */
 void check_group(const kofn_layer& layer, const kofn_draw& draw, int64_t group, std::mt19937_64& random,
                  Errors& errors) {
     const std::vector<float> single = reference::scores(layer, draw, group);
     std::vector<double> y(single.begin(), single.end());
-    std::vector<double> v = reference::candidate_sums<double>(layer, group);
+    const std::vector<double> v = reference::candidate_sums<double>(layer, group);
     const reference::GroupGradients<double> exact = reference::backward(layer, draw, group, y, v);
     const std::vector<int32_t> order = reference::largest(y, layer.kept);
     const double last = y[order.back()];
@@ -324,19 +336,25 @@ void check_group(const kofn_layer& layer, const kofn_draw& draw, int64_t group, 
         largest = std::max(largest, std::abs(exact.logits[c]));
         amount += std::abs(relaxed.logits[c] * (y[c] - last) / draw.temperature);
     }
-    for (size_t c = 0; c < y.size(); ++c) {
-        v[c] *= 1 + (random() % 2 == 0 ? 0x1p-23 : -0x1p-23);
-    }
-    const reference::GroupGradients<double> shaken = reference::backward(layer, draw, group, y, v);
     double condition = 0;
-    for (size_t c = 0; c < y.size(); ++c) {
-        condition = std::max(condition, std::abs(shaken.logits[c] - exact.logits[c]));
+    for (int shake = 0; shake < 2; ++shake) {
+        std::vector<double> shaken = v;
+        for (size_t c = 0; c < y.size(); ++c) {
+            const bool up = shake == 0 ? c % 2 == 0 : random() % 2 == 0;
+            shaken[c] += (up ? 0x1p-24 : -0x1p-24) * terms_of_sum(layer, group, static_cast<int64_t>(c));
+        }
+        const reference::GroupGradients<double> moved = reference::backward(layer, draw, group, y, shaken);
+        for (size_t c = 0; c < y.size(); ++c) {
+            condition = std::max(condition, std::abs(moved.logits[c] - exact.logits[c]));
+        }
     }
     const float* found = layer.logit_gradient + group * layer.layout.candidates;
+    bool within = true;
     for (size_t c = 0; c < y.size(); ++c) {
         const double error = std::abs(found[c] - exact.logits[c]);
         CHECK(is_finite(found[c]));
-        CHECK(error <= 1e-5 * largest + 4 * condition + 1e-36);
+        CHECK(error <= 1e-5 * largest + condition + 1e-36);
+        within &= error <= 1e-5 * largest + 1e-36;
         if (largest > 1e-30 && condition < 1e-6 * largest) {
             errors.of_group = std::max(errors.of_group, error / largest);
             if (std::abs(exact.logits[c]) > 1e-3 * largest) {
@@ -344,6 +362,8 @@ void check_group(const kofn_layer& layer, const kofn_draw& draw, int64_t group, 
             }
         }
     }
+    errors.groups += 1;
+    errors.ill_conditioned += within ? 0 : 1;
     if (layer.temperature_gradient != nullptr) {
         const double error = std::abs(layer.temperature_gradient[group] - exact.temperature);
         CHECK(is_finite(layer.temperature_gradient[group]));
@@ -409,9 +429,10 @@ void gradients_are_right() {
         }
     }
     for (const auto& [temperature, worst] : errors) {
-        std::printf("gradients, temperature %.1f: worst error %.1e of the group's largest, %.1e of an element above 1e-3 "
-                    "of that, %.1e of the temperature's\n",
-                    static_cast<double>(temperature), worst.of_group, worst.of_element, worst.of_temperature);
+        std::printf("gradients, temperature %.1f: worst error %.1e of the group's largest, %.1e of an element above "
+                    "1e-3 of that, %.1e of the temperature's; %lld of %lld groups ill-conditioned\n",
+                    static_cast<double>(temperature), worst.of_group, worst.of_element, worst.of_temperature,
+                    static_cast<long long>(worst.ill_conditioned), static_cast<long long>(worst.groups));
     }
 }
 
@@ -475,7 +496,8 @@ double set_probability(const std::vector<double>& weights, uint64_t set, double 
     double probability = 0;
     for (size_t j = 0; j < weights.size(); ++j) {
         if (set >> j & 1) {
-            probability += weights[j] / remaining * set_probability(weights, set & ~(1ull << j), remaining - weights[j]);
+            const double rest = set_probability(weights, set & ~(1ull << j), remaining - weights[j]);
+            probability += weights[j] / remaining * rest;
         }
     }
     return probability;
