@@ -8,40 +8,27 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.pytorch.Tensor;
-import org.kofn.kernels.jni.KofnSparseConv;
 
 /**
  * A network made ready for one size of batch: what to run, where everything lies, and workspaces, one for each
- * inference that runs at the same time. A sum may take the place of its residual. Zeros around planes that other
- * values' memory overlaps are written anew each time.
+ * inference that runs at the same time. A sum may take the place of its residual.
  */
 final class BatchPlan implements AutoCloseable {
     private final List<Step> steps;
     private final List<NativeConvolution> convolutions;
     private final Buffer output;
-    private final int threads;
     private final Map<Buffer, Long> offsets = new LinkedHashMap<>();
-    private final MemoryPlan memory;
+    private final long bytes;
     private final long scratch;
-    /** For every step, whether what it writes has to be cleared first. */
-    private final boolean[] clears;
-
     private final Queue<Workspace> idle = new ConcurrentLinkedQueue<>();
 
     /** A plan of a schedule. */
-    BatchPlan(Scheduler schedule, int threads) {
+    BatchPlan(Scheduler schedule) {
         this.steps = schedule.steps();
         this.convolutions = schedule.convolutions();
         this.output = schedule.output();
-        this.threads = threads;
-        Map<Buffer, Buffer> places = places();
-        this.memory = MemoryPlan.of(lifetimes(places));
-        places.forEach((buffer, place) -> offsets.put(buffer, memory.offset(place.key())));
+        this.bytes = place(places());
         this.scratch = steps.stream().mapToLong(Step::workspace).max().orElse(0);
-        this.clears = new boolean[steps.size()];
-        for (int i = 0; i < clears.length; i++) {
-            clears[i] = overwritten(steps.get(i).writes());
-        }
     }
 
     /** What runs, in order. */
@@ -51,7 +38,7 @@ final class BatchPlan implements AutoCloseable {
 
     /** Bytes of a workspace: all values and scratch memory. */
     long workspaceBytes() {
-        return memory.bytes() + scratch;
+        return bytes + scratch;
     }
 
     /** Bytes of packed weights and lists. */
@@ -62,15 +49,10 @@ final class BatchPlan implements AutoCloseable {
     /** The scores [batch, classes] of contiguous images, in the caller's scope. */
     Tensor run(Tensor images) {
         Workspace known = idle.poll();
-        Workspace workspace = known == null ? new Workspace(offsets, memory.bytes(), scratch) : known;
+        Workspace workspace = known == null ? new Workspace(offsets, bytes, scratch) : known;
         try {
             workspace.bind(images);
-            for (int i = 0; i < clears.length; i++) {
-                if (clears[i]) {
-                    clear(workspace, steps.get(i).writes());
-                }
-                steps.get(i).call().run(workspace);
-            }
+            steps.forEach(step -> step.call().run(workspace));
             return workspace.tensor(output).flatten(1, -1).clone();
         } finally {
             workspace.bind(null);
@@ -78,9 +60,29 @@ final class BatchPlan implements AutoCloseable {
         }
     }
 
-    private void clear(Workspace workspace, Buffer buffer) {
-        int status = KofnSparseConv.clear(workspace.layout(buffer), workspace.pointer(buffer), threads);
-        NativeConvolution.check(buffer.key(), status);
+    /**
+     * Gives every buffer its offset. Memory is shared by buffers of one layout only: then the zeros around their
+     * planes, which no kernel writes, are in the same places and stay.
+     *
+     * @return bytes of all
+     */
+    private long place(Map<Buffer, Buffer> places) {
+        Map<PaddedLayout, List<Lifetime>> groups = new LinkedHashMap<>();
+        lifetimes(places)
+                .forEach((place, lifetime) -> groups.computeIfAbsent(place.padded(), layout -> new ArrayList<>())
+                        .add(lifetime));
+        long end = 0;
+        for (List<Lifetime> group : groups.values()) {
+            MemoryPlan plan = MemoryPlan.of(group);
+            for (Map.Entry<Buffer, Buffer> entry : places.entrySet()) {
+                Long offset = plan.offsets().get(entry.getValue().key());
+                if (offset != null) {
+                    offsets.put(entry.getKey(), end + offset);
+                }
+            }
+            end += plan.bytes();
+        }
+        return end;
     }
 
     /** For every buffer, the one whose place it takes: itself, or a residual that nothing reads any more. */
@@ -107,7 +109,7 @@ final class BatchPlan implements AutoCloseable {
     }
 
     /** Of every place, from the first writing of its first buffer to the last reading of its last. */
-    private List<Lifetime> lifetimes(Map<Buffer, Buffer> places) {
+    private Map<Buffer, Lifetime> lifetimes(Map<Buffer, Buffer> places) {
         Map<Buffer, Integer> last = lastReads();
         Map<Buffer, Lifetime> lifetimes = new LinkedHashMap<>();
         for (int i = 0; i < steps.size(); i++) {
@@ -118,22 +120,7 @@ final class BatchPlan implements AutoCloseable {
                     new Lifetime(places.get(buffer).key(), i, end, buffer.bytes()),
                     (before, after) -> new Lifetime(before.value(), before.first(), after.last(), before.bytes()));
         }
-        return new ArrayList<>(lifetimes.values());
-    }
-
-    /** Whether something of another layout uses some of the memory of a padded buffer. */
-    private boolean overwritten(Buffer buffer) {
-        if (buffer.padded() == null) {
-            return false;
-        }
-        long start = offsets.get(buffer);
-        return offsets.entrySet().stream().anyMatch(other -> {
-            boolean apart =
-                    other.getValue() + other.getKey().bytes() <= start || start + buffer.bytes() <= other.getValue();
-            boolean same = other.getValue() == start
-                    && buffer.padded().equals(other.getKey().padded());
-            return !apart && !same;
-        });
+        return lifetimes;
     }
 
     @Override

@@ -4,7 +4,7 @@ import org.kofn.nn.Shape;
 
 /**
  * A value in memory for a batch, in one of two ways: as LibTorch has it, contiguous [batch, channels, height, width],
- * or as the native kernels do. A value that both read has two.
+ * or as the native kernels do. A value that is read in several ways has several.
  *
  * @param value its name
  * @param padded how the native kernels have it; null for LibTorch's way
@@ -24,7 +24,7 @@ record Buffer(String value, PaddedLayout padded, Shape shape, int batch) {
 
     /** A name of its own, for the memory plan. */
     String key() {
-        return padded == null ? value : value + " padded";
+        return padded == null ? value : value + " in form " + padded.form();
     }
 
     /** The size of its memory. */

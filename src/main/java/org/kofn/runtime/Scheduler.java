@@ -26,15 +26,14 @@ final class Scheduler {
     private final int batch;
     private final double breakEven;
     private final int threads;
-    private final int form;
     private final Map<String, Shape> shapes;
     private final Halos halos;
     private final List<Step> steps = new ArrayList<>();
     private final List<NativeConvolution> convolutions = new ArrayList<>();
     /** Values that are in memory in LibTorch's way, those of flattenings under the name of what they flatten. */
     private final Map<String, Buffer> plain = new HashMap<>();
-    /** Values that are in memory in the native kernels' way. */
-    private final Map<String, Buffer> padded = new HashMap<>();
+    /** Values that are in memory in the native kernels' way, in one form or both, the newest last. */
+    private final Map<String, List<Buffer>> padded = new HashMap<>();
 
     /**
      * Schedules a graph.
@@ -47,7 +46,6 @@ final class Scheduler {
         this.breakEven = breakEven;
         this.threads = threads;
         this.shapes = graph.shapes();
-        this.form = NativeConvolution.available() ? KofnSparseConv.form(batch) : 0;
         this.halos = new Halos(graph, this::isNative);
         plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch));
         for (Op op : graph.ops()) {
@@ -55,6 +53,8 @@ final class Scheduler {
                 convolution((Op.Weighted) op);
             } else if (op instanceof Op.Plain flatten && flatten.layer() instanceof Layer.Flatten) {
                 plain.put(op.name(), plain(op, op.inputs().get(0)));
+            } else if (padded.containsKey(op.inputs().get(0)) && pooling(op) != null) {
+                pool(op, pooling(op));
             } else {
                 torch(op);
             }
@@ -85,9 +85,14 @@ final class Scheduler {
         if (!(op instanceof Op.Weighted weighted) || !NativeConvolution.available()) {
             return false;
         }
-        boolean fits = op instanceof Op.Conv || form == PaddedLayout.BATCH16;
+        boolean fits = op instanceof Op.Conv || form(op) == PaddedLayout.BATCH16;
         boolean few = breakEven > 0 && weighted.weight().size(1) <= FEW_CHANNELS;
         return fits && NativeConvolution.computes(weighted) && (few || density(weighted) <= breakEven);
+    }
+
+    /** The form in which an operation reads its input: what comes out of strides is smaller, and converted after it. */
+    private int form(Op op) {
+        return KofnSparseConv.form(batch, shapes.get(op.inputs().get(0)).width());
     }
 
     private static double density(Op.Weighted op) {
@@ -95,17 +100,18 @@ final class Scheduler {
     }
 
     private void convolution(Op.Weighted op) {
-        Buffer input = padded(op, op.input());
+        int form = form(op);
+        Buffer input = padded(op, op.input(), form);
         List<Buffer> reads = new ArrayList<>(List.of(input));
         String residualName = op.epilogue().residual();
-        Buffer residual = residualName == null ? null : padded(op, residualName);
+        Buffer residual = residualName == null ? null : padded(op, residualName, form);
         if (residual != null) {
             reads.add(residual);
         }
-        Buffer output = Buffer.padded(op.name(), layout(op.name()));
+        Buffer output = Buffer.padded(op.name(), layout(op.name(), form));
         NativeConvolution plan = new NativeConvolution(op, input.padded(), output.padded(), threads);
         convolutions.add(plan);
-        padded.put(op.name(), output);
+        padded.put(op.name(), List.of(output));
         String kernel = String.format(
                 Locale.ROOT,
                 "%s, density %.3g, %s",
@@ -118,6 +124,22 @@ final class Scheduler {
         steps.add(new Step(op, kernel, reads, output, inPlace, scratch, workspace -> {
             FloatPointer added = residual == null ? null : workspace.pointer(residual);
             plan.run(workspace.pointer(input), workspace.pointer(output), added, workspace.scratch(), threads);
+        }));
+    }
+
+    private NativePooling pooling(Op op) {
+        return op instanceof Op.Plain plainOp
+                ? NativePooling.of(plainOp.layer(), shapes.get(op.inputs().get(0)))
+                : null;
+    }
+
+    private void pool(Op op, NativePooling pooling) {
+        Buffer input = newest(op.inputs().get(0));
+        Buffer output =
+                Buffer.padded(op.name(), layout(op.name(), input.padded().form()));
+        padded.put(op.name(), List.of(output));
+        steps.add(new Step(op, "pooling kernel", List.of(input), output, null, 0, workspace -> {
+            pooling.run(workspace, input, output, threads);
         }));
     }
 
@@ -155,7 +177,7 @@ final class Scheduler {
         if (known != null) {
             return known;
         }
-        Buffer from = padded.get(value);
+        Buffer from = newest(value);
         Buffer to = Buffer.plain(value, shapes.get(value), batch);
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = KofnSparseConv.exportPlain(
@@ -166,24 +188,40 @@ final class Scheduler {
         return to;
     }
 
-    /** A value in the native kernels' way, by a change of layout if need be. */
-    private Buffer padded(Op reader, String value) {
-        Buffer known = padded.get(value);
-        if (known != null) {
-            return known;
+    /** A value in a form of the native kernels, by a change of layout if need be. */
+    private Buffer padded(Op reader, String value, int form) {
+        List<Buffer> known = padded.getOrDefault(value, List.of());
+        for (Buffer buffer : known) {
+            if (buffer.padded().form() == form) {
+                return buffer;
+            }
         }
-        Buffer from = plain.get(value);
-        Buffer to = Buffer.padded(value, layout(value));
+        Buffer from = known.isEmpty() ? plain.get(value) : newest(value);
+        Buffer to = Buffer.padded(value, layout(value, form));
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
-            int status = KofnSparseConv.importPlain(
-                    workspace.layout(to), workspace.pointer(from), workspace.pointer(to), threads);
+            int status = from.padded() == null
+                    ? KofnSparseConv.importPlain(
+                            workspace.layout(to), workspace.pointer(from), workspace.pointer(to), threads)
+                    : KofnSparseConv.convert(
+                            workspace.layout(from),
+                            workspace.pointer(from),
+                            workspace.layout(to),
+                            workspace.pointer(to),
+                            threads);
             NativeConvolution.check(value, status);
         }));
-        padded.put(value, to);
+        List<Buffer> both = new ArrayList<>(known);
+        both.add(to);
+        padded.put(value, both);
         return to;
     }
 
-    private PaddedLayout layout(String value) {
+    private Buffer newest(String value) {
+        List<Buffer> known = padded.get(value);
+        return known.get(known.size() - 1);
+    }
+
+    private PaddedLayout layout(String value, int form) {
         return new PaddedLayout(form, batch, shapes.get(value), halos.of(value));
     }
 }

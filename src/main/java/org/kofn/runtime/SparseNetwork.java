@@ -85,7 +85,7 @@ public final class SparseNetwork implements AutoCloseable {
     private BatchPlan plan(int batch) {
         return plans.computeIfAbsent(batch, size -> {
             try (PointerScope scope = new PointerScope()) {
-                return new BatchPlan(new Scheduler(network.graph(), size, breakEven, threads), threads);
+                return new BatchPlan(new Scheduler(network.graph(), size, breakEven, threads));
             }
         });
     }

@@ -24,7 +24,7 @@ final class Workspace implements AutoCloseable {
     private Tensor images;
 
     /**
-     * Allocates a block of zeros.
+     * Allocates a block of zeros, which those around the planes stay.
      *
      * @param offsets the place of every buffer, in bytes
      * @param bytes of all of them; scratch memory follows

@@ -15,10 +15,14 @@ import org.bytedeco.javacpp.annotation.Opaque;
 import org.bytedeco.javacpp.annotation.Platform;
 
 /**
- * The C interface of {@code cuda/sparse_conv/sparse_conv.h}, word for word; that header says what everything means. The
- * library is built where there was a C++ compiler; without it this class does not initialise.
+ * The C interfaces of {@code cuda/sparse_conv/sparse_conv.h} and {@code cuda/pooling/pooling.h}, word for word; those
+ * headers say what everything means. The library is built where there was a C++ compiler; without it this class does
+ * not initialise.
  */
-@Platform(include = "sparse_conv/sparse_conv.h", link = "kofn_cpu", library = "jnikofn_sparse_conv")
+@Platform(
+        include = {"sparse_conv/sparse_conv.h", "pooling/pooling.h"},
+        link = "kofn_cpu",
+        library = "jnikofn_sparse_conv")
 public final class KofnSparseConv {
     static {
         Loader.load();
@@ -177,9 +181,56 @@ public final class KofnSparseConv {
         }
     }
 
-    /** The form for a batch. */
+    /** {@code kofn_pool}. */
+    @Name("kofn_pool")
+    public static final class Pool extends Pointer {
+        static {
+            Loader.load();
+        }
+
+        /** A window, every field to be set. */
+        public Pool() {
+            allocate();
+        }
+
+        private native void allocate();
+
+        /** {@code kofn_pool_kind}. */
+        @MemberSetter
+        public native Pool kind(int kind);
+
+        /** R. */
+        @MemberSetter
+        public native Pool rows(int r);
+
+        /** S. */
+        @MemberSetter
+        public native Pool columns(int s);
+
+        /** Stride of rows. */
+        @MemberSetter
+        @Name("stride_rows")
+        public native Pool strideRows(int stride);
+
+        /** Stride of columns. */
+        @MemberSetter
+        @Name("stride_columns")
+        public native Pool strideColumns(int stride);
+
+        /** Pixels above and below. */
+        @MemberSetter
+        @Name("padding_rows")
+        public native Pool paddingRows(int pixels);
+
+        /** Pixels left and right. */
+        @MemberSetter
+        @Name("padding_columns")
+        public native Pool paddingColumns(int pixels);
+    }
+
+    /** The form for a batch of planes. */
     @Name("kofn_tensor_form")
-    public static native int form(int batch);
+    public static native int form(int batch, int width);
 
     /** Where elements lie. */
     @Name("kofn_tensor_strides")
@@ -198,6 +249,15 @@ public final class KofnSparseConv {
     @Name("kofn_cpu_tensor_export")
     public static native int exportPlain(
             @Const PaddedTensor tensor, @Const FloatPointer data, FloatPointer plain, int threads);
+
+    /** From one form to another. */
+    @Name("kofn_cpu_tensor_convert")
+    public static native int convert(
+            @Const PaddedTensor from,
+            @Const FloatPointer source,
+            @Const PaddedTensor to,
+            FloatPointer data,
+            int threads);
 
     /** Makes a plan. */
     @Name("kofn_cpu_conv_open")
@@ -232,5 +292,15 @@ public final class KofnSparseConv {
             FloatPointer output,
             @Const FloatPointer residual,
             FloatPointer workspace,
+            int threads);
+
+    /** Pools. */
+    @Name("kofn_cpu_pool_run")
+    public static native int pool(
+            @Const Pool pool,
+            @Const PaddedTensor inputTensor,
+            @Const FloatPointer input,
+            @Const PaddedTensor outputTensor,
+            FloatPointer output,
             int threads);
 }

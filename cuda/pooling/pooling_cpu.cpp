@@ -1,0 +1,101 @@
+#include "pooling.h"
+
+#include <algorithm>
+
+#include "../sparse_conv/cpu_plan.h"
+
+namespace kofn::conv {
+namespace {
+
+/** The part of a window that lies in the image, along one axis. */
+struct Span {
+    int64_t begin, end;
+};
+
+Span span_of(int64_t output, int32_t size, int32_t stride, int32_t padding, int32_t image) {
+    const int64_t begin = output * stride - padding;
+    return {std::max<int64_t>(begin, 0), std::min<int64_t>(begin + size, image)};
+}
+
+/**
+ * One output of all lanes: in KOFN_BATCH16 those of sixteen images, which lie side by side, so that the inner loops
+ * become vector code.
+ */
+template <int Lanes, bool Largest>
+void pool_pixel(const kofn_pool& pool, const float* plane, int64_t row, Span rows, Span columns, float* to) {
+    float value[Lanes];
+    const float* first = plane + rows.begin * row + columns.begin * Lanes;
+    for (int l = 0; l < Lanes; ++l) {
+        value[l] = Largest ? first[l] : 0.0f;
+    }
+    for (int64_t h = rows.begin; h < rows.end; ++h) {
+        for (int64_t w = columns.begin; w < columns.end; ++w) {
+            const float* x = plane + h * row + w * Lanes;
+            for (int l = 0; l < Lanes; ++l) {
+                value[l] = Largest ? (value[l] < x[l] ? x[l] : value[l]) : value[l] + x[l];
+            }
+        }
+    }
+    const float area = static_cast<float>(pool.rows) * static_cast<float>(pool.columns);
+    for (int l = 0; l < Lanes; ++l) {
+        to[l] = Largest ? value[l] : value[l] / area;
+    }
+}
+
+template <int Lanes, bool Largest>
+void pool_plane(const kofn_pool& p, const kofn_tensor& in, const float* from, int64_t in_row, const kofn_tensor& out,
+                float* to, int64_t out_row) {
+    for (int64_t h = 0; h < out.height; ++h) {
+        const Span rows = span_of(h, p.rows, p.stride_rows, p.padding_rows, in.height);
+        for (int64_t w = 0; w < out.width; ++w) {
+            const Span columns = span_of(w, p.columns, p.stride_columns, p.padding_columns, in.width);
+            pool_pixel<Lanes, Largest>(p, from, in_row, rows, columns, to + h * out_row + w * Lanes);
+        }
+    }
+}
+
+/** Whether so many outputs of one axis are those of this window. */
+bool fits(int32_t image, int32_t size, int32_t stride, int32_t padding, int32_t outputs) {
+    const int64_t room = int64_t{image} + 2 * int64_t{padding} - size;
+    return size >= 1 && stride >= 1 && padding >= 0 && padding <= size / 2 && room >= 0 && room / stride + 1 == outputs;
+}
+
+}  // namespace
+}  // namespace kofn::conv
+
+using namespace kofn::conv;
+
+int32_t kofn_cpu_pool_run(const kofn_pool* pool, const kofn_tensor* input_tensor, const float* input,
+                          const kofn_tensor* output_tensor, float* output, int32_t threads) {
+    if (pool == nullptr || input == nullptr || output == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    kofn_strides from, to;
+    int32_t status = kofn_tensor_strides(input_tensor, &from);
+    status = status != KOFN_CONV_OK ? status : kofn_tensor_strides(output_tensor, &to);
+    if (status != KOFN_CONV_OK) {
+        return status;
+    }
+    const kofn_tensor &in = *input_tensor, &out = *output_tensor;
+    const kofn_pool& p = *pool;
+    if ((p.kind != KOFN_POOL_LARGEST && p.kind != KOFN_POOL_MEAN)
+        || !fits(in.height, p.rows, p.stride_rows, p.padding_rows, out.height)
+        || !fits(in.width, p.columns, p.stride_columns, p.padding_columns, out.width)) {
+        return KOFN_CONV_SHAPE;
+    }
+    if (in.form != out.form || in.batch != out.batch || in.channels != out.channels) {
+        return KOFN_CONV_LAYOUT;
+    }
+    if (threads < 1 || threads > most_threads) {
+        return KOFN_CONV_THREADS;
+    }
+    const bool batch16 = in.form == KOFN_BATCH16, largest = p.kind == KOFN_POOL_LARGEST;
+    const auto run = batch16 ? (largest ? pool_plane<16, true> : pool_plane<16, false>)
+                             : (largest ? pool_plane<1, true> : pool_plane<1, false>);
+    const int64_t images = batch16 ? (in.batch + 15) / 16 : in.batch;
+    for_each(threads, images * in.channels, [&](int64_t plane) {
+        const float* source = input + from.origin + plane * from.plane;
+        run(p, in, source, from.row, out, output + to.origin + plane * to.plane, to.row);
+    });
+    return KOFN_CONV_OK;
+}
