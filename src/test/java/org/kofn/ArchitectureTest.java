@@ -32,7 +32,7 @@ class ArchitectureTest {
             Map.entry("prune", "base torch mask kernels"),
             Map.entry("compress", "base torch mask kernels nn prune"),
             Map.entry("recipe", "base torch mask kernels nn data prune compress"),
-            Map.entry("runtime", "base torch mask kernels nn"),
+            Map.entry("runtime", "base torch mask kernels kernels.jni nn"),
             Map.entry("export", "base torch mask nn data recipe"),
             Map.entry("train", "base torch mask kernels nn data prune compress recipe export"),
             Map.entry("bench", "base torch mask kernels nn data prune compress recipe export train"),

@@ -69,7 +69,7 @@ class LauncherTest {
     @Test
     void aMissingProgramIsOneLineWithTheCommandThatBringsItAndExitCode4() throws Exception {
         String line = "kofn: %s is missing; this brings it: sudo apt-get update && sudo apt-get install -y"
-                + " openjdk-17-jdk-headless maven\n";
+                + " openjdk-17-jdk-headless maven g++ make cmake\n";
         assertThat(run()).isEqualTo(new Result(4, String.format(line, "Java 17 or newer")));
         program("java", "echo 'openjdk version \"17.0.15\" 2025-04-15' >&2");
         assertThat(run()).isEqualTo(new Result(4, String.format(line, "Java's compiler")));
