@@ -24,7 +24,8 @@ Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
                 std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
     }
     const int64_t across = divide_up(out.width, lanes);
-    Grid grid{out.height, across, in_line, lanes, to.row, lanes, std::vector<uint32_t>(static_cast<size_t>(across), all)};
+    Grid grid{out.height, across, in_line, lanes, to.row, lanes,
+              std::vector<uint32_t>(static_cast<size_t>(across), all)};
     grid.lanes.back() = all >> (across * lanes - out.width);
     if (rows_only) {
         return grid;
@@ -64,10 +65,8 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
     const double work = std::max(l * v * o, latency);
     // Vectors that straddle cache lines are loaded twice.
     const bool aligned = plan.in_floats == 16 || kernel.one_tap;
-    const double load = aligned ? (kernel.lanes == 16 ? 1.0 : 1.1)
-        : kernel.lanes == 16    ? 2.7
-        : kernel.method == Kernel::rows ? 1.8
-                                        : 2.0;
+    const double unaligned = kernel.lanes == 16 ? 2.7 : kernel.method == Kernel::rows ? 1.8 : 2.0;
+    const double load = !aligned ? unaligned : kernel.lanes == 16 ? 1.0 : 1.1;
     double tap; // one of one kept channel
     switch (kernel.method) {
         case Kernel::rows: {

@@ -33,9 +33,9 @@ struct Grid {
 };
 
 /**
- * With a stride, the columns of KOFN_PLANES are first split: those that are a stride apart become neighbours, in a plane
- * for each phase, so that vectors are loaded and not gathered. Phase q of a channel holds x[j, l·stride + q], counted
- * from the corner of the padded plane. Rows stay as they are, but those that no tap reads are left out.
+ * With a stride, the columns of KOFN_PLANES are first split: those that are a stride apart become neighbours, in a
+ * plane for each phase, so that vectors are loaded and not gathered. Phase q of a channel holds x[j, l·stride + q],
+ * counted from the corner of the padded plane. Rows stay as they are, but those that no tap reads are left out.
  */
 struct Split {
     bool needed = false;
@@ -70,6 +70,9 @@ void for_each(int32_t threads, int64_t count, Body body) {
 
 /** Decides on kernel, grid and cuts of a plan whose shapes, strides, variant and threads are set. */
 void choose(kofn_conv_plan& plan);
+
+/** Then fills in weights, lists and taps, in the order in which the chosen loops read them, and the description. */
+void pack(kofn_conv_plan& plan, const kofn_conv& conv);
 
 }  // namespace kofn::conv
 

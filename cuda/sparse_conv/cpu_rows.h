@@ -6,12 +6,13 @@
 namespace kofn::conv::KOFN_VARIANT {
 
 /**
- * A tile of Lines rows of Vectors vectors, for some outputs in lock-step. For every kept channel and every column of taps, each row of
- * input under the tile is loaded once and multiplied into up to three rows of sums: 3·(Lines + 2) loads for 9·Lines
- * fused multiplications a vector, where one tap after the other would need as many loads as multiplications.
+ * A tile of Lines rows of Vectors vectors, for some outputs in lock-step. For every kept channel and every column of
+ * taps, each row of input under the tile is loaded once and multiplied into up to three rows of sums: 3·(Lines + 2)
+ * loads for 9·Lines fused multiplications a vector, where one tap after the other would need as many loads as
+ * multiplications.
  *
- * Column: floats from column to column, 1 or 16. Stride: of the rows; of columns too if Column is 16, for else the input
- * is split, and the second column of taps lies in another plane than the first and third.
+ * Column: floats from column to column, 1 or 16. Stride: of the rows; of columns too if Column is 16, for else the
+ * input is split, and the second column of taps lies in another plane than the first and third.
  */
 template <int Lanes, int Column, int Stride, int Outputs, int Lines, int Vectors>
 void rows_tile(const Tile& tile) {
@@ -30,7 +31,7 @@ void rows_tile(const Tile& tile) {
     for (int64_t i = 0; i < kept; ++i, offsets += Outputs) {
         KOFN_UNROLL
         for (int o = 0; o < Outputs; ++o) {
-            const float* next = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too: see pack()
+            const float* next = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too
             KOFN_UNROLL
             for (int r = 0; r < in_lines; ++r) {
                 KOFN_UNROLL

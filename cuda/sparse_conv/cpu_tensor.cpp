@@ -69,7 +69,8 @@ void copy(const kofn_tensor& t, const Access& from, const float* source, const A
 }
 
 /** Whether a copy into or out of a tensor is in order; says then where its elements lie. */
-int32_t check_copy(const kofn_tensor* tensor, const float* source, const float* target, int32_t threads, Access& access) {
+int32_t check_copy(const kofn_tensor* tensor, const float* source, const float* target, int32_t threads,
+                   Access& access) {
     const int32_t status = kofn_tensor_strides(tensor, &access.strides);
     if (status != KOFN_CONV_OK) {
         return status;

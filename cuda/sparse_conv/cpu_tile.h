@@ -11,7 +11,8 @@ namespace kofn::conv::KOFN_VARIANT {
  * memory: as a part of every loop over tiles this would be most of the library's code.
  */
 template <int Lanes>
-__attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sums, int outputs, int lines, int vectors) {
+__attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sums, int outputs, int lines,
+                                      int vectors) {
     const int existing = outputs < tile.outputs ? outputs : tile.outputs;
     for (int o = 0; o < existing; ++o) {
         const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
@@ -36,15 +37,15 @@ __attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sum
 }
 
 /**
- * The same pointer, of whose origin the compiler knows nothing. It would otherwise keep one address for each of the many
- * places that a loop reads, and spill them, where one pointer that moves from row to row is enough.
+ * The same pointer, of whose origin the compiler knows nothing. It would otherwise keep one address for each of the
+ * many places that a loop reads, and spill them, where one pointer that moves from row to row is enough.
  */
 inline __attribute__((always_inline)) const float* opaque(const float* pointer) {
     asm("" : "+r"(pointer));
     return pointer;
 }
 
-/** Has the cache fetch what the next channel of a list needs: lists jump from plane to plane as no prefetcher foresees. */
+/** Has the cache fetch what the next channel of a list needs: no prefetcher foresees how lists jump between planes. */
 template <int Lanes, int Vectors>
 inline __attribute__((always_inline)) void prefetch(const float* line, int64_t step) {
     // One request a cache line: of narrow vectors side by side, every second.

@@ -5,8 +5,8 @@
 #include "sparse_conv.h"
 
 /**
- * Between the calls of the CPU (sparse_conv_cpu.cpp) and the loops that do the work (sparse_conv_cpu_variant.cpp), which
- * are compiled once for each instruction set.
+ * Between the calls of the CPU (sparse_conv_cpu.cpp) and the loops that do the work (sparse_conv_cpu_variant.cpp),
+ * which are compiled once for each instruction set.
  *
  * Outputs of a plane are seen as lines of vectors. A vector is some neighbouring columns (KOFN_PLANES) or one pixel of
  * some images (KOFN_BATCH16); a line is a row, or a whole plane, or a column of vectors: whatever fills vectors best.

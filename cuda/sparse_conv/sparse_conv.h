@@ -6,15 +6,15 @@
  * Structured k-out-of-n sparse convolution: of the n input channels, every output channel (or every b consecutive ones)
  * convolves exactly k, each with a whole R×S kernel. In single precision:
  *
- *   y[o, h, w] = act( bias[o] + residual[o, h, w] + Σ_{i<k} Σ_{r<R} Σ_{s<S}
- *                     weights[o/b][i][o mod b][r, s] · x[indices[o/b][i], h·stride − padding + r, w·stride' − padding' + s] )
+ *   y[o, h, w] = act( bias[o] + residual[o, h, w] + Σ_{i<k} Σ_{r<R} Σ_{s<S} weights[o/b][i][o mod b][r, s]
+ *                     · x[indices[o/b][i], h·stride − padding + r, w·stride' − padding' + s] )
  *
- * Because every list is k long, loops have fixed trip counts: no row pointers, no branches, outputs in lock-step. Because
- * a kept candidate is a whole kernel, a loaded row of x serves R outputs.
+ * Because every list is k long, loops have fixed trip counts: no row pointers, no branches, outputs in lock-step.
+ * Because a kept candidate is a whole kernel, a loaded row of x serves R outputs.
  *
  * The floor. N images of H'×W' outputs need 2·N·O·k·R·S·H'·W' floating-point operations ("useful": those of kept
  * weights), and move at least 4·N·(n·H·W + O·H'·W') bytes of activations and 4·O·k·R·S + 4·(O/b)·k bytes of weights and
- * indices. Kernels of 3×3 are limited by arithmetic: a 3×3 layer of 256 channels at 14×14 and k = 32 does 58 operations
+ * indices. Kernels of 3×3 are limited by arithmetic: a layer of 256 channels at 14×14 and k = 32 does 40 operations
  * for each of those bytes. 1×1 layers with few kept channels are limited by memory.
  *
  * Sums: over i, then s, then r, in one accumulator per output; then bias, residual and activation. No implementation
@@ -32,8 +32,8 @@ enum kofn_form {
 
 /**
  * A padded tensor. There are `halo` zeros on each side of a plane, at least the padding of every convolution that reads
- * the tensor; the right halo of a row is the left halo of the next. In KOFN_BATCH16 lanes without an image hold anything
- * finite.
+ * the tensor; the right halo of a row is the left halo of the next. In KOFN_BATCH16 lanes without an image hold
+ * anything finite.
  */
 typedef struct kofn_tensor {
     int32_t form;
@@ -81,7 +81,7 @@ enum kofn_conv_status {
     KOFN_CONV_SHAPE = 2,   /* a size out of range, or no output left */
     KOFN_CONV_KEPT = 3,    /* k outside 1 … n, or b does not divide O */
     KOFN_CONV_INDEX = 4,   /* a list that is not strictly ascending in 0 … n − 1 */
-    KOFN_CONV_LAYOUT = 5,  /* a tensor that is not the input or output of this convolution, or whose halo is too small */
+    KOFN_CONV_LAYOUT = 5,  /* a tensor that is not this convolution's input or output, or whose halo is too small */
     KOFN_CONV_MEMORY = 6,  /* no memory for the plan */
     KOFN_CONV_THREADS = 7, /* a number of threads outside 1 … 1024, or other than the plan allows */
 };
@@ -125,7 +125,7 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
                            kofn_conv_plan** plan);
 void kofn_cpu_conv_close(kofn_conv_plan* plan);
 
-/** Floats of scratch memory that a run needs; 0 if none. It begins at a multiple of 64 bytes, and each run has its own. */
+/** Floats of scratch memory that a run needs; 0 if none. It begins at a multiple of 64 bytes; each run has its own. */
 int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan);
 
 /** Bytes that the plan holds: weights and indices in the order in which they are read. */

@@ -78,16 +78,6 @@ const Variant& variant_in_use() {
     return portable::variant;
 }
 
-AlignedFloats aligned_floats(int64_t size) {
-    const size_t bytes = (static_cast<size_t>(size) * sizeof(float) + 63) / 64 * 64;
-    AlignedFloats floats(static_cast<float*>(std::aligned_alloc(64, bytes)));
-    if (floats == nullptr) {
-        throw std::bad_alloc();
-    }
-    std::fill(floats.get(), floats.get() + size, 0.0f);
-    return floats;
-}
-
 /** How the loops see the input; false if a split image is too large. */
 bool see_input(kofn_conv_plan& plan) {
     const kofn_conv& c = plan.conv;
@@ -117,59 +107,6 @@ bool see_input(kofn_conv_plan& plan) {
     plan.in_channel = split.plane * split.phases;
     plan.in_image = plan.in_channel * c.inputs;
     return plan.in_image < most_floats;
-}
-
-/** The taps' distances, in the order of summation: down the columns of the kernel. */
-void list_taps(kofn_conv_plan& plan) {
-    const kofn_conv& c = plan.conv;
-    for (int32_t s = 0; s < c.columns; ++s) {
-        for (int32_t r = 0; r < c.rows; ++r) {
-            int64_t at = r * plan.in_row + s * plan.in_floats;
-            if (plan.split.needed) {
-                at = s % c.stride_columns * plan.split.plane + r * plan.in_row + s / c.stride_columns;
-            }
-            plan.taps.push_back(static_cast<int32_t>(at));
-        }
-    }
-}
-
-/** Weights and lists in the order in which the loops read them. Outputs that fill up the last set have weights 0. */
-void pack(kofn_conv_plan& plan, const kofn_conv& c) {
-    const int64_t at_once = plan.kernel.outputs, sets = plan.sets.size, taps = int64_t{c.rows} * c.columns, kept = c.kept;
-    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
-    // Behind the last list stand offsets of 0: the loops prefetch what comes after the channel they are at.
-    plan.offsets.assign(static_cast<size_t>((sets * kept + 1) * lists), 0);
-    plan.weights = aligned_floats(sets * kept * taps * at_once);
-    plan.bias = aligned_floats(sets * at_once);
-    for (int64_t output = 0; output < c.outputs; ++output) {
-        const int64_t set = output / at_once, place = output % at_once;
-        const int64_t list = output / c.share, of_list = output % c.share;
-        if (c.bias != nullptr) {
-            plan.bias[output] = c.bias[output];
-        }
-        for (int64_t i = 0; i < kept; ++i) {
-            const int64_t channel = c.indices[list * kept + i];
-            plan.offsets[static_cast<size_t>((set * kept + i) * lists + place % lists)] =
-                static_cast<int32_t>(channel * plan.in_channel);
-            const float* from = c.weights + ((list * kept + i) * c.share + of_list) * taps;
-            float* to = plan.weights.get() + (set * kept + i) * taps * at_once + place;
-            for (int32_t s = 0; s < c.columns; ++s) {
-                for (int32_t r = 0; r < c.rows; ++r, to += at_once) {
-                    *to = from[r * c.columns + s];
-                }
-            }
-        }
-    }
-    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t))
-        + (sets * at_once * (kept * taps + 1)) * static_cast<int64_t>(sizeof(float));
-}
-
-void describe(kofn_conv_plan& plan) {
-    const char* methods[] = {"rows", "taps", "shared"};
-    const auto largest = [](const Cut& cut) { return std::to_string((cut.size + cut.parts - 1) / cut.parts); };
-    plan.description = std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
-        + largest(plan.lines) + "x" + largest(plan.vectors) + " of " + std::to_string(plan.kernel.lanes) + " lanes, "
-        + plan.variant->name;
 }
 
 /** Every so manieth float. */
@@ -283,9 +220,7 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
             return KOFN_CONV_SHAPE;
         }
         choose(*made);
-        list_taps(*made);
         pack(*made, *conv);
-        describe(*made);
         *plan = made.release();
         return KOFN_CONV_OK;
     } catch (const std::bad_alloc&) {

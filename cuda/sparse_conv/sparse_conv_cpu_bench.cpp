@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <string>
 
 #include "../gumbel_topk/gumbel_topk.h"
@@ -9,7 +10,7 @@
 /**
  * Times the convolutions of VGG16, ResNet-18 and ResNet-50 on random data:
  *
- *   sparse_conv_cpu_bench [threads [batch [share [part of a layer's name]]]]
+ *   sparse_conv_cpu_bench [threads [batch [share [part of a layer's name [variant]]]]]
  *
  * All densities of a layer are timed in turn, again and again, so that what else the machine does hits all alike.
  * Medians; "useful" operations are those of kept weights.
@@ -128,7 +129,10 @@ int main(int count, char** arguments) {
     }
     const std::string wanted = count > 4 ? arguments[4] : "";
     if (count > 5) {
-        kofn_cpu_use_variant(arguments[5]);
+        if (kofn_cpu_use_variant(arguments[5]) == 0) {
+            std::fprintf(stderr, "there is no variant %s here\n", arguments[5]);
+            return 2;
+        }
     }
     std::printf("%s, %d threads, share %d\n", kofn_cpu_variant(), threads, share);
     for (const int32_t batch : batches) {
@@ -140,8 +144,8 @@ int main(int count, char** arguments) {
         }
         for (const int kind : {0, 1}) {
             for (size_t d = 0; d < densities && rates[kind][d].count > 0; ++d) {
-                std::printf("geometric mean, %s, batch %d, 1/%d: %.1f GFLOP/s useful\n", kind == 0 ? "3x3" : "1x1", batch,
-                            denominators[d], rates[kind][d].value());
+                std::printf("geometric mean, %s, batch %d, 1/%d: %.1f GFLOP/s useful\n", kind == 0 ? "3x3" : "1x1",
+                            batch, denominators[d], rates[kind][d].value());
             }
         }
     }

@@ -98,7 +98,8 @@ TileFunction tile(const Kernel& kernel, int lines, int vectors) {
     if (lines > most_lines || vectors > most_vectors) {
         return nullptr;
     }
-    return kernel.lanes == widest ? tile_of<widest>(kernel, lines, vectors) : tile_of<narrowest>(kernel, lines, vectors);
+    return kernel.lanes == widest ? tile_of<widest>(kernel, lines, vectors)
+                                  : tile_of<narrowest>(kernel, lines, vectors);
 }
 
 }  // namespace
