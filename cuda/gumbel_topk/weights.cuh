@@ -84,22 +84,24 @@ __device__ __forceinline__ void write_effective(const Layer& layer, uint32_t gro
 }
 
 /** ∂L/∂Weff·W of one weight; also writes its ∂L/∂W if that is wanted. */
-__device__ __forceinline__ float upstream(const Layer& layer, int64_t at, bool passes) {
+template <class Real>
+__device__ __forceinline__ Real upstream(const Layer& layer, int64_t at, bool passes) {
     float gradient = load_effective_gradient(layer, at);
     if (layer.latent_gradient != nullptr) {
         layer.latent_gradient[at] = passes ? gradient : 0.0f;
     }
-    return gradient * layer.latent[at];
+    return static_cast<Real>(gradient) * layer.latent[at];
 }
 
 /** v of one candidate by one thread. */
-__device__ __forceinline__ float upstream_of_candidate(const Layer& layer, int64_t base, uint32_t candidate,
+template <class Real>
+__device__ __forceinline__ Real upstream_of_candidate(const Layer& layer, int64_t base, uint32_t candidate,
                                                        bool passes) {
-    float v = 0.0f;
+    Real v = 0;
     for (uint32_t outer = 0; outer < layer.outer; ++outer) {
         int64_t row = base + static_cast<int64_t>(outer) * layer.outer_stride + candidate * layer.candidate_stride;
         for (uint32_t element = 0; element < layer.inner.value; ++element) {
-            v += upstream(layer, row + element * layer.inner_stride, passes);
+            v += upstream<Real>(layer, row + element * layer.inner_stride, passes);
         }
     }
     return v;
@@ -127,7 +129,7 @@ __device__ __forceinline__ void reduce_upstream_staged(const Layer& layer, uint3
 #pragma unroll 4
             for (uint32_t i = tile.lane; i < count * elements; i += WARP) {
                 bool passes = dense || is_kept(bits, first + layer.inner.divide(i));
-                staged[i] = upstream(layer, row + i, passes);
+                staged[i] = upstream<float>(layer, row + i, passes);
             }
             tile.sync();
             if (tile.lane < count) {
@@ -160,7 +162,7 @@ __device__ __forceinline__ void reduce_upstream(const Layer& layer, uint32_t gro
     const int64_t base = layer.base(group);
 #pragma unroll 4
     for (uint32_t candidate = lane; candidate < layer.candidates; candidate += layer.lanes) {
-        v[candidate] = upstream_of_candidate(layer, base, candidate, dense || is_kept(bits, candidate));
+        v[candidate] = upstream_of_candidate<float>(layer, base, candidate, dense || is_kept(bits, candidate));
     }
 }
 
