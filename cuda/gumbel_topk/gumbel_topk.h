@@ -49,7 +49,8 @@ typedef struct kofn_draw {
 
 /**
  * What the calls return: 0; i > 0: a score of layer i (counted from 1) is infinite or NaN; −i: the description of layer
- * i is refused (k outside 1 … n, n outside 1 … 2²⁰, a null pointer). A refused call has written nothing; after a score
+ * i is refused (k outside 1 … n, n outside 1 … 2²⁰, a null pointer, an unknown type; on a GPU also a negative stride, or
+ * 2³¹ weights and more, since indices are of 32 bits there). A refused call has written nothing; after a score
  * that is not finite, what was written is undefined but for that it lies within the given tensors.
  */
 typedef int32_t kofn_status;
