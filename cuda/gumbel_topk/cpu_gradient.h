@@ -13,8 +13,9 @@ struct GradientScratch {
     float* w; /* weights of the losers; 0 at the winners */
     Winner* winners;
     Winner* sorting;
-    float* a;  /* exp(s_{t+1} − s_t) */
+    float* ds; /* s_{t+1} − s_t */
     float* dv; /* v_{t+1} − v_t */
+    double* a; /* exp(ds) */
     double* inverse_D;
     double* X;
 
@@ -24,17 +25,30 @@ struct GradientScratch {
           w(scratch.take<float>(n)),
           winners(scratch.take<Winner>(k)),
           sorting(scratch.take<Winner>(k)),
-          a(scratch.take<float>(k)),
+          ds(scratch.take<float>(k)),
           dv(scratch.take<float>(k)),
+          a(scratch.take<double>(k)),
           inverse_D(scratch.take<double>(k)),
           X(scratch.take<double>(k)) {}
 };
+static_assert(3 * sizeof(float) + 2 * sizeof(Winner) + 2 * sizeof(float) + 3 * sizeof(double) == 60,
+              "what scratch_bytes counts on");
 
 /** Fills up to a whole vector. */
 inline void pad(float* values, int64_t n, float value) {
     for (int64_t i = n; i < padded(n); ++i) {
         values[i] = value;
     }
+}
+
+/**
+ * exp of the step between neighbours in order. Among thousands of winners most steps are tiny and their exponentials
+ * just below 1, where single precision keeps little of the step; thousands of such roundings would add up.
+ */
+inline double exp_of_step(float x) {
+    const double fine = static_cast<double>(x);
+    const double series = 1 + fine * (1 + fine * (0.5 + fine * (1.0 / 6)));  // within x⁴/24 < 2e-10
+    return x > -0x1p-7f ? series : static_cast<double>(exp_nonpositive(x));
 }
 
 /**
@@ -45,17 +59,17 @@ inline double gradient_of_winners(const GradientScratch& s, const Winner* order,
                                   double difference, float inverse_temperature) {
     for (int64_t t = 0; t + 1 < k; ++t) {
         const int32_t here = order[t].candidate, next = order[t + 1].candidate;
-        s.a[t] = (s.y[next] - s.y[here]) * inverse_temperature;
+        s.ds[t] = (s.y[next] - s.y[here]) * inverse_temperature;
         s.dv[t] = s.v[next] - s.v[here];
     }
     for (int64_t t = 0; t + 1 < k; ++t) {
-        s.a[t] = exp_nonpositive(s.a[t]);
+        s.a[t] = exp_of_step(s.ds[t]);
     }
     double D = 1 + normaliser;
     s.inverse_D[k - 1] = 1 / D;
     s.X[k - 1] = difference / D;
     for (int64_t t = k - 1; t-- > 0;) {
-        const double M = static_cast<double>(s.a[t]) * D;
+        const double M = s.a[t] * D;
         D = 1 + M;
         s.inverse_D[t] = 1 / D;
         s.X[t] = M * s.inverse_D[t] * (s.X[t + 1] - static_cast<double>(s.dv[t]));
@@ -64,7 +78,7 @@ inline double gradient_of_winners(const GradientScratch& s, const Winner* order,
     s.X[0] = U;
     for (int64_t t = 1; t < k; ++t) {
         // Of what one step hands to the next, U and C, each takes part in one product and one sum.
-        const double a = static_cast<double>(s.a[t - 1]), dv = static_cast<double>(s.dv[t - 1]);
+        const double a = s.a[t - 1], dv = static_cast<double>(s.dv[t - 1]);
         U = (s.X[t] * s.inverse_D[t] + a * dv * C) + a * U;
         C = s.inverse_D[t] + a * C;
         s.X[t] = U;

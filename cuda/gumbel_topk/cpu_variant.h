@@ -35,9 +35,12 @@ struct Task {
     int64_t begin, end;
 };
 
-/** Bytes of scratch memory that a task on groups of n candidates may use; the memory begins at a multiple of 64. */
+/**
+ * Bytes of scratch memory that a task on groups of n candidates may use; the memory begins at a multiple of 64. The
+ * gradient takes most (GradientScratch: 12 a candidate, 48 a winner), and every array is rounded up to whole vectors.
+ */
 constexpr size_t scratch_bytes(int64_t n) {
-    return static_cast<size_t>(n) * 56 + 8192;
+    return static_cast<size_t>(n) * 60 + 4096;
 }
 
 /** The work on one task, compiled for one instruction set. */
