@@ -18,17 +18,32 @@ import org.kofn.kernels.Reference;
 import org.kofn.torch.Devices;
 
 /**
- * Sampling and its gradient: the kernels against the same in LibTorch operations, with noise of LibTorch's generator.
- * (The reference's own noise, Philox in Java, is slower; to compare with it would flatter.)
+ * Sampling and its gradient: the kernels against the same in LibTorch operations.
  *
  * <p>Both sides work on the same tensors of random normal numbers, which for small cases stay in the caches, as they
  * would not in training.
  */
 public final class SampleBench {
-    /** What the baseline is called in results. */
-    static final String BASELINE = "LibTorch operations, LibTorch's generator";
+    /** What the kernels are compared with. */
+    public enum Baseline {
+        /** LibTorch's operations and generator: what one would write with LibTorch alone. The harder one to beat. */
+        GENERATOR("LibTorch operations, LibTorch's generator"),
+        /** {@link Reference} as it is: LibTorch's operations on noise drawn in Java, the same masks as the kernels'. */
+        REFERENCE("LibTorch operations, noise drawn in Java");
+
+        private final String words;
+
+        Baseline(String words) {
+            this.words = words;
+        }
+
+        Kernels kernels() {
+            return this == GENERATOR ? Reference.withGeneratorNoise() : new Reference();
+        }
+    }
 
     private final Device device;
+    private final Baseline baseline;
     private final Supplier<Kernels.Choice> kernels;
     private final Kernels.Choice choice;
     private final Comparison comparison;
@@ -39,13 +54,14 @@ public final class SampleBench {
      *
      * @param kernels what {@link Kernels#choose} takes
      */
-    public SampleBench(Device device, String kernels, Effort effort) {
-        this(device, () -> Kernels.choose(kernels, device), effort);
+    public SampleBench(Device device, String kernels, Baseline baseline, Effort effort) {
+        this(device, () -> Kernels.choose(kernels, device), baseline, effort);
     }
 
     /** Measurements of the kernels that are supplied, anew for every case. */
-    SampleBench(Device device, Supplier<Kernels.Choice> kernels, Effort effort) {
+    SampleBench(Device device, Supplier<Kernels.Choice> kernels, Baseline baseline, Effort effort) {
         this.device = device;
+        this.baseline = baseline;
         this.kernels = kernels;
         this.choice = kernels.get();
         Stopwatch stopwatch = Stopwatch.of(device);
@@ -70,9 +86,9 @@ public final class SampleBench {
             torch.manual_seed(1);
             List<LogitLayer> layers = layers(sampleCase);
             // Kernels keep tables and intermediate results of the layers they saw: new ones for every case.
-            try (Kernels baseline = Reference.withGeneratorNoise();
+            try (Kernels theirs = baseline.kernels();
                     Kernels ours = kernels.get().kernels()) {
-                return result(sampleCase, comparison.run(passes(baseline, layers), passes(ours, layers)));
+                return result(sampleCase, comparison.run(passes(theirs, layers), passes(ours, layers)));
             } finally {
                 layers.forEach(layer -> layer.weight().mask().close());
             }
@@ -140,7 +156,7 @@ public final class SampleBench {
                 backward,
                 backward / copyBandwidth,
                 copyBandwidth,
-                BASELINE,
+                baseline.words,
                 choice.kernels().name(),
                 Devices.describe(device),
                 torch.get_num_threads());

@@ -25,8 +25,8 @@ import picocli.CommandLine.Spec;
         name = "sample",
         description = {
             "Measures Gumbel top-k sampling of masks, forward and backward, for all layers of a network at once.",
-            "The baseline is the same in LibTorch's operations, with LibTorch's generator. Bytes are those that have"
-                    + " to be moved at least; a copy is one of a large tensor, measured in the same run."
+            "The baseline is the same in LibTorch's operations. Bytes are those that have to be moved at least; a copy"
+                    + " is one of a large tensor, measured in the same run."
         },
         footer = {
             "%nExamples:",
@@ -71,6 +71,14 @@ final class BenchSampleCommand implements Callable<Integer> {
             description = "How many stay, as in recipes. Default: 10%%.")
     private String keep;
 
+    @Option(
+            names = "--baseline",
+            paramLabel = "NAME",
+            defaultValue = "generator",
+            description = "Noise of the baseline: generator, LibTorch's own, or reference, drawn in Java as by"
+                    + " --kernels reference. Default: ${DEFAULT-VALUE}.")
+    private SampleBench.Baseline baseline;
+
     @Mixin
     private BenchOptions options;
 
@@ -80,7 +88,7 @@ final class BenchSampleCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         List<SampleCase> cases = cases();
         try (Device device = options.device()) {
-            SampleBench bench = new SampleBench(device, options.kernels(), options.effort(SECONDS));
+            SampleBench bench = new SampleBench(device, options.kernels(), baseline, options.effort(SECONDS));
             BenchOptions.announce(err, bench.choice());
             List<SampleResult> results = new ArrayList<>();
             for (SampleCase sampleCase : cases) {

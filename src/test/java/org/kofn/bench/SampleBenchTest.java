@@ -10,7 +10,8 @@ import org.kofn.mask.Keep;
 class SampleBenchTest {
     @Test
     void ratesFollowFromTimesAndSizes() {
-        SampleBench bench = new SampleBench(new Device("cpu"), "auto", new Effort(3, 1));
+        SampleBench bench =
+                new SampleBench(new Device("cpu"), "auto", SampleBench.Baseline.GENERATOR, new Effort(3, 1));
         SampleCase shape = SampleCase.ofShape("16x32x9", Keep.parse("--keep", "25%"));
         SampleResult result = bench.run(shape);
         assertThat(result.name()).isEqualTo("16x32x9");
@@ -32,7 +33,8 @@ class SampleBenchTest {
 
     @Test
     void onlyOursIsTheKernels() {
-        SampleBench bench = new SampleBench(new Device("cpu"), SlowKernels::choice, new Effort(3, 1));
+        SampleBench bench = new SampleBench(
+                new Device("cpu"), SlowKernels::choice, SampleBench.Baseline.REFERENCE, new Effort(3, 1));
         SampleResult result = bench.run(SampleCase.ofShape("4x8x9", Keep.parse("--keep", "25%")));
         assertThat(result.oursForwardMs()).isGreaterThan(SlowKernels.FORWARD);
         assertThat(result.oursBackwardMs()).isGreaterThan(SlowKernels.BACKWARD);
