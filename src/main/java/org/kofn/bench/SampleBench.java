@@ -156,7 +156,7 @@ public final class SampleBench {
                 backward,
                 backward / copyBandwidth,
                 copyBandwidth,
-                baseline.words,
+                this.baseline.words,
                 choice.kernels().name(),
                 Devices.describe(device),
                 torch.get_num_threads());
