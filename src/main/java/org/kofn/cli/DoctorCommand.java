@@ -106,7 +106,7 @@ final class DoctorCommand implements Callable<Integer> {
         devices.forEach(device -> row("", device));
         if (usable) {
             for (int index = 0; index < torch.cuda_device_count(); index++) {
-                row("", "cuda:" + index + " " + CudaDevice.describe(index));
+                row("", "cuda:" + index + " " + describe(index));
             }
         }
         Map<CudaLibraries.Library, Optional<Path>> located = CudaLibraries.locate(CudaLibraries.loaderFolders());
@@ -119,6 +119,15 @@ final class DoctorCommand implements Callable<Integer> {
             row("", command);
         });
         return usable;
+    }
+
+    /** What CUDA's run-time library says, or why it cannot be asked: its natives come with the gpu profile. */
+    private static String describe(int index) {
+        try {
+            return CudaDevice.describe(index);
+        } catch (LinkageError e) {
+            return "(no details: " + TorchError.firstLine(e.getCause() == null ? e : e.getCause()) + ")";
+        }
     }
 
     private void row(String name, String text) {
