@@ -109,21 +109,26 @@ final class LayerTable implements AutoCloseable {
     }
 
     /**
-     * Points at ∂L/∂Weff and gives every latent weight its gradient, to be written by the call: the module's own where
-     * that is what the latent weight's would be, one of the table's otherwise.
+     * Points at ∂L/∂Weff and gives every latent weight its gradient: the module's own where all would be that, and
+     * otherwise one of the table's, to be written by the call.
      *
      * @param dense whether dropped weights have a gradient
+     * @return whether the call has latent gradients to write
      */
-    void bindGradients(boolean dense) {
+    boolean bindGradients(boolean dense) {
+        // A convolution may leave its gradient in another memory format; the caller's scope ends the copy.
+        List<Tensor> upstream = rows.stream()
+                .map(row -> row.weight.effective().grad().contiguous())
+                .toList();
+        boolean write = !dense
+                || upstream.stream().anyMatch(tensor -> tensor.scalar_type().intern() != ScalarType.Float);
         for (int i = 0; i < rows.size(); i++) {
             Row row = rows.get(i);
-            // A convolution may leave its gradient in another memory format; the caller's scope ends the copy.
-            Tensor upstream = row.weight.effective().grad().contiguous();
-            boolean same = dense && upstream.scalar_type().intern() == ScalarType.Float;
-            Tensor gradient = same ? upstream : row.latentGradient();
-            at(i).effectiveGradient(upstream.data_ptr()).latentGradient(same ? null : gradient.data_ptr());
+            Tensor gradient = write ? row.latentGradient() : upstream.get(i);
+            at(i).effectiveGradient(upstream.get(i).data_ptr()).latentGradient(write ? gradient.data_ptr() : null);
             Gradients.set(row.weight.latent(), gradient);
         }
+        return write;
     }
 
     @Override

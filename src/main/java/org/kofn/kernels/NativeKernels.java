@@ -78,8 +78,7 @@ abstract class NativeKernels implements Kernels {
     public final void applyBackward(List<MaskedWeight> weights, boolean dense) {
         call(weights, Function.identity(), table -> {
             table.bindForward();
-            table.bindGradients(dense);
-            return applyBackward(table, dense);
+            return table.bindGradients(dense) ? applyBackward(table, dense) : 0;
         });
     }
 

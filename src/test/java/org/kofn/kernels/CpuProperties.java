@@ -84,12 +84,14 @@ class CpuProperties {
         List<MaskedWeight> weights = ours.stream().map(LogitLayer::weight).toList();
         weights.forEach(weight -> weight.effective().fill_(new Scalar(7)));
         cpu.apply(weights);
-        cpu.applyBackward(weights, false);
-        oracle.applyBackward(reference.stream().map(LogitLayer::weight).toList(), false);
-        for (int i = 0; i < ours.size(); i++) {
-            assertSameMask(ours.get(i), reference.get(i));
-            assertThat(bits(ours.get(i).weight().latent().grad()))
-                    .isEqualTo(bits(reference.get(i).weight().latent().grad()));
+        for (boolean dense : new boolean[] {false, true}) {
+            cpu.applyBackward(weights, dense);
+            oracle.applyBackward(reference.stream().map(LogitLayer::weight).toList(), dense);
+            for (int i = 0; i < ours.size(); i++) {
+                assertSameMask(ours.get(i), reference.get(i));
+                assertThat(bits(ours.get(i).weight().latent().grad()))
+                        .isEqualTo(bits(reference.get(i).weight().latent().grad()));
+            }
         }
     }
 
