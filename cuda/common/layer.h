@@ -43,7 +43,7 @@ typedef struct kofn_layer {
     int32_t* indices;    /* kept candidates [G, k], ascending */
 
     const void* effective_gradient; /* ∂L/∂Weff, weight-shaped */
-    float* latent_gradient;         /* ? ∂L/∂W, weight-shaped */
+    float* latent_gradient;         /* ? ∂L/∂W, weight-shaped; what apply_backward is for, so not null there */
     float* logit_gradient;          /* ∂L/∂φ [G, n] */
     float* temperature_gradient;    /* ? ∂L/∂τ, one a group [G] */
 } kofn_layer;
