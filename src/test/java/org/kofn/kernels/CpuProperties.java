@@ -11,7 +11,6 @@ import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.lifecycle.BeforeTry;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -29,15 +28,14 @@ import org.kofn.torch.Tensors;
 class CpuProperties {
     private static final double[] TEMPERATURES = {5, 1, 0.5, 0.1};
 
-    @BeforeTry
-    void built() {
-        assumeThat(NativeLibrary.cpu().loads()).as(NativeLibrary.cpu().state()).isTrue();
-    }
-
     /** Two layers in one call, of any layout; masks and effective weights bit for bit, gradients to rounding. */
     @Property(tries = 300)
     void sameMasksAndGradientsAsReference(
             @ForAll @IntRange(min = 0, max = 3) int granularity, @ForAll boolean half, @ForAll long seed) {
+        // An assumption would reject every try, which jqwik calls a failure; NativeLibraryTest sees what does not load.
+        if (!NativeLibrary.cpu().loads()) {
+            return;
+        }
         Random random = new Random(seed);
         try (PointerScope scope = new PointerScope()) {
             torch.manual_seed(seed);
@@ -129,6 +127,7 @@ class CpuProperties {
 
     @Example
     void logitsThatAreNotNumbersAreRefusedByLayer() {
+        assumeNative();
         try (PointerScope scope = new PointerScope()) {
             MaskLayout layout = MaskLayout.of("fc", Granularity.WEIGHT, new long[] {2, 3}, 0, 1);
             Tensor fine = torch.zeros(2, 3);
@@ -146,6 +145,7 @@ class CpuProperties {
 
     @Example
     void doublePrecisionIsTheReferencesAlone() {
+        assumeNative();
         try (PointerScope scope = new PointerScope()) {
             MaskLayout layout = MaskLayout.of("fc", Granularity.WEIGHT, new long[] {1, 3}, 0, 1);
             Tensor latent = torch.ones(1, 3).to(ScalarType.Double);
@@ -154,5 +154,9 @@ class CpuProperties {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("layer0");
         }
+    }
+
+    private static void assumeNative() {
+        assumeThat(NativeLibrary.cpu().loads()).as(NativeLibrary.cpu().state()).isTrue();
     }
 }
