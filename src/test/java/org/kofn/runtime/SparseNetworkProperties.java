@@ -6,18 +6,11 @@ import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.lifecycle.BeforeTry;
-import org.assertj.core.api.Assumptions;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 
 /** Random pruned networks in the sparse runtime: the scores of LibTorch's operations, whatever runs where. */
 class SparseNetworkProperties {
-    @BeforeTry
-    void built() {
-        Assumptions.assumeThat(NativeConvolution.available()).isTrue();
-    }
-
     @Property(tries = 300)
     void sameScoresAsLibTorch(
             @ForAll long seed,
