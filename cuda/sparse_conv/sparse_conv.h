@@ -84,6 +84,7 @@ enum kofn_conv_status {
     KOFN_CONV_LAYOUT = 5,  /* a tensor that is not this convolution's input or output, or whose halo is too small */
     KOFN_CONV_MEMORY = 6,  /* no memory for the plan */
     KOFN_CONV_THREADS = 7, /* a number of threads outside 1 … 1024, or other than the plan allows */
+    KOFN_CONV_LAUNCH = 8,  /* CUDA refused a launch or an upload */
 };
 
 /** A convolution made ready for one shape of input: weights packed, tiles chosen. */
