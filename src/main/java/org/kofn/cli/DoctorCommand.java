@@ -75,6 +75,8 @@ final class DoctorCommand implements Callable<Integer> {
                     row("", library.name() + (library.loads() ? " loads: " : " does not run: ") + library.state());
                 }
             }
+            NativeLibrary sparse = NativeLibrary.sparse();
+            row("sparse", (sparse.loads() ? "" : "LibTorch's operations, slower: ") + sparse.state());
             return true;
         } catch (LinkageError e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();

@@ -1,25 +1,24 @@
 package org.kofn.cli;
 
-import java.nio.file.Files;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.Device;
 import org.kofn.base.ExitCode;
 import org.kofn.base.KofnException;
 import org.kofn.data.DataCatalog;
 import org.kofn.data.Dataset;
 import org.kofn.data.Part;
-import org.kofn.export.RunFolder;
+import org.kofn.export.ModelRuntime;
+import org.kofn.export.SavedModel;
+import org.kofn.export.SparseModel;
 import org.kofn.export.TestLogits;
-import org.kofn.export.Verifier;
-import org.kofn.nn.ScriptModule;
 import org.kofn.recipe.Recipe;
-import org.kofn.recipe.RecipeReader;
-import org.kofn.torch.Devices;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -28,75 +27,82 @@ import picocli.CommandLine.Spec;
 /** {@code kofn eval}: how good a saved model is on the test set of its recipe. */
 @Command(
         name = "eval",
-        description = "Measures a saved model on the test set, from its TorchScript file alone.",
+        description = {
+            "Measures a saved model on the test set, from its one file alone.",
+            "That is model.pt in LibTorch unless --runtime sparse asks for model.safetensors in the sparse kernels."
+        },
         footer = {
             "%nExamples:",
             "  kofn eval runs/quickstart",
-            "  kofn eval runs/quickstart/model.pt --device cpu --json"
+            "  kofn eval runs/quickstart --runtime sparse --layers",
+            "  kofn eval runs/quickstart/model.safetensors --threads 1 --json"
         })
 final class EvalCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "RUN", description = "A run folder, or a model.pt that kofn wrote.")
+    @Parameters(paramLabel = "RUN", description = "A run folder, or a model.pt or model.safetensors that kofn wrote.")
     private Path run;
 
-    @Option(
-            names = "--device",
-            paramLabel = "DEVICE",
-            defaultValue = "auto",
-            description = "auto, cpu, cuda or cuda:N. Default: ${DEFAULT-VALUE}.")
-    private String device;
+    @Mixin
+    private ModelOptions options;
+
+    @Option(names = "--layers", description = "Say what computes each layer, in the sparse runtime.")
+    private boolean layers;
 
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
     @Override
     public Integer call() {
-        Path file = run;
-        if (!Files.isRegularFile(run)) {
-            RunFolder folder = RunFolder.open(run);
-            file = folder.require(folder.modelPt());
+        if (layers && options.runtime(run, ModelRuntime.TORCHSCRIPT) != ModelRuntime.SPARSE) {
+            throw KofnException.usage("--layers: is about the sparse runtime; add --runtime sparse");
         }
-        try (Device where = Devices.parse(device);
-                ScriptModule module = ScriptModule.load(file, where)) {
-            String yaml = module.extra(Verifier.RECIPE_IN_MODULE);
-            if (yaml == null) {
-                throw KofnException.file("%s: carries no recipe, so not a model of kofn's; give a run folder", file);
-            }
-            Recipe recipe = RecipeReader.parse(yaml, file + ", recipe");
-            try (Dataset data = DataCatalog.load(recipe.data().name(), folder(recipe), Part.TEST);
-                    TestLogits test = TestLogits.of(module, data, where)) {
-                print(file, recipe, data.size(), test);
+        try (SavedModel model = options.open(run, ModelRuntime.TORCHSCRIPT);
+                Dataset data = test(model.recipe());
+                TestLogits test = TestLogits.of(model, data)) {
+            List<String> kernels = layers ? ((SparseModel) model).layers(model.batch()) : null;
+            if (json) {
+                spec.commandLine().getOut().println(Json.line(result(model, data.size(), test, kernels)));
+            } else {
+                print(model, data.size(), test, kernels);
             }
         }
         return ExitCode.OK.code();
     }
 
-    private static Path folder(Recipe recipe) {
-        return recipe.data().dir() == null ? null : Path.of(recipe.data().dir());
+    private static Dataset test(Recipe recipe) {
+        Path dir = recipe.data().dir() == null ? null : Path.of(recipe.data().dir());
+        return DataCatalog.load(recipe.data().name(), dir, Part.TEST);
     }
 
-    private void print(Path file, Recipe recipe, long images, TestLogits test) {
-        if (json) {
-            Map<String, Object> result = new LinkedHashMap<>();
-            result.put("model", file.toString());
-            result.put("data", recipe.data().name());
-            result.put("images", images);
-            result.put("test_accuracy", test.accuracy());
-            result.put("test_loss", test.loss());
-            spec.commandLine().getOut().println(Json.line(result));
-            return;
+    private static Map<String, Object> result(SavedModel model, long images, TestLogits test, List<String> kernels) {
+        Map<String, Object> result = new LinkedHashMap<>();
+        result.put("model", model.file().toString());
+        result.put("runtime", model.runtime().word());
+        result.put("data", model.recipe().data().name());
+        result.put("images", images);
+        result.put("test_accuracy", test.accuracy());
+        result.put("test_loss", test.loss());
+        if (kernels != null) {
+            result.put("layers", kernels);
         }
-        spec.commandLine()
-                .getOut()
-                .printf(
-                        Locale.ROOT,
-                        "%s: test accuracy %.2f %%, loss %.4f on %,d images of %s%n",
-                        file,
-                        100 * test.accuracy(),
-                        test.loss(),
-                        images,
-                        recipe.data().name());
+        return result;
+    }
+
+    private void print(SavedModel model, long images, TestLogits test, List<String> kernels) {
+        PrintWriter out = spec.commandLine().getOut();
+        out.printf(
+                Locale.ROOT,
+                "%s: test accuracy %.2f %%, loss %.4f on %,d images of %s%s%n",
+                model.file(),
+                100 * test.accuracy(),
+                test.loss(),
+                images,
+                model.recipe().data().name(),
+                model.runtime() == ModelRuntime.SPARSE ? ", by the sparse runtime" : "");
+        if (kernels != null) {
+            kernels.forEach(layer -> out.println("  " + layer));
+        }
     }
 }

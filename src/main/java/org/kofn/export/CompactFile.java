@@ -1,6 +1,7 @@
 package org.kofn.export;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -37,9 +38,18 @@ public final class CompactFile {
     /** The version of the layout that this class writes and reads. */
     public static final int VERSION = 1;
 
+    /**
+     * A file may unfold to so many weights, or to so many for each of its bytes, whichever is more: 1 GiB of fp32, or a
+     * thousand times the file. Without that, a kilobyte could claim all of a machine's memory.
+     */
+    private static final long WEIGHTS = 1 << 28;
+
+    private static final long WEIGHTS_A_BYTE = 256;
+
     private static final String KOFN = "kofn";
     private static final String RECIPE = "recipe";
     private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -119,6 +129,7 @@ public final class CompactFile {
                 throw KofnException.file("%s: not a compact kofn model: no recipe in its metadata", file);
             }
             Map<String, CompactEntry> entries = entries(file, header, stored.tensors());
+            requireRoom(file, entries);
             for (String name : header.tensors) {
                 CompactEntry entry = entries.get(name);
                 if (entry != null) {
@@ -266,6 +277,18 @@ public final class CompactFile {
                     file, unclaimed.iterator().next());
         }
         return entries;
+    }
+
+    private static void requireRoom(Path file, Map<String, CompactEntry> entries) {
+        long left = Math.max(WEIGHTS, WEIGHTS_A_BYTE * file.toFile().length());
+        for (CompactEntry entry : entries.values()) {
+            left -= entry.groups() * entry.n() * entry.elements();
+            if (left < 0) {
+                throw KofnException.file(
+                        "%s: tensor %s: unfolds to more than a thousand times the file: no model that kofn wrote",
+                        file, entry.parameter());
+            }
+        }
     }
 
     private static void claim(Path file, Set<String> unclaimed, String name) {

@@ -5,6 +5,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.LongOptional;
@@ -29,7 +30,7 @@ import org.kofn.torch.Tensors;
  * @param loss mean cross entropy in nats, summed in double precision
  */
 public record TestLogits(Tensor logits, double accuracy, double loss) implements AutoCloseable {
-    /** Samples in a batch. */
+    /** Samples in a batch of a module. */
     public static final int BATCH = 500;
 
     /**
@@ -39,15 +40,24 @@ public record TestLogits(Tensor logits, double accuracy, double loss) implements
      */
     public static TestLogits of(ScriptModule module, Dataset data, Device device) {
         module.train(false);
+        return of(module::forward, data, device, BATCH);
+    }
+
+    /** Likewise, of a saved model. */
+    public static TestLogits of(SavedModel model, Dataset data) {
+        return of(model::logits, data, model.device(), model.batch());
+    }
+
+    private static TestLogits of(UnaryOperator<Tensor> forward, Dataset data, Device device, int batch) {
         List<Tensor> parts = new ArrayList<>();
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard();
                 Dataset here = data.to(device);
-                Batches batches = new Batches(here, Augmentation.NONE, BATCH, 0, false)) {
+                Batches batches = new Batches(here, Augmentation.NONE, batch, 0, false)) {
             for (long index = 0; index < batches.perEpoch(); index++) {
                 try (PointerScope step = new PointerScope()) {
                     Tensor images = batches.get(0, index).images();
-                    parts.add(Tensors.keep(module.forward(images).cpu().to(ScalarType.Float)));
+                    parts.add(Tensors.keep(forward.apply(images).cpu().to(ScalarType.Float)));
                 }
             }
             Tensor logits = torch.cat(new TensorVector(parts.toArray(Tensor[]::new)));

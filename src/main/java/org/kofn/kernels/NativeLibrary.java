@@ -7,14 +7,15 @@ import java.util.Properties;
 import org.bytedeco.javacpp.Loader;
 import org.kofn.kernels.jni.KofnCpu;
 import org.kofn.kernels.jni.KofnCuda;
+import org.kofn.kernels.jni.KofnSparseConv;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
 
 /**
  * Whether a library of the native kernels runs here, and if not, why: it was not built, or it does not load. LibTorch
- * runs without either; {@code kofn doctor} shows both.
+ * runs without any; {@code kofn doctor} shows them.
  *
- * @param name {@code kofn_cpu} or {@code kofn_cuda}
+ * @param name {@code kofn_cpu}, {@code kofn_sparse_conv} or {@code kofn_cuda}
  * @param loads whether calls can be made
  * @param state one line for people
  */
@@ -27,6 +28,11 @@ public record NativeLibrary(String name, boolean loads, String state) {
         return Holder.CPU;
     }
 
+    /** The sparse convolutions of the CPU, which {@code runtime.SparseNetwork} calls. */
+    public static NativeLibrary sparse() {
+        return Holder.SPARSE;
+    }
+
     /** The kernels of NVIDIA GPUs; they load only where LibTorch can use one. */
     public static NativeLibrary cuda() {
         return Holder.CUDA;
@@ -36,6 +42,8 @@ public record NativeLibrary(String name, boolean loads, String state) {
     private static final class Holder {
         static final NativeLibrary CPU =
                 load("kofn_cpu", "cpu", () -> Loader.load(KofnCpu.class), () -> "variant " + Cpu.variant());
+        static final NativeLibrary SPARSE = load(
+                "kofn_sparse_conv", "cpu", () -> Loader.load(KofnSparseConv.class), () -> "variant " + Cpu.variant());
         static final NativeLibrary CUDA = Devices.cudaAvailable()
                 ? load("kofn_cuda", "cuda", () -> Loader.load(KofnCuda.class), () -> "for NVIDIA GPUs")
                 : new NativeLibrary("kofn_cuda", false, ofBuild("cuda", "there is no usable GPU"));

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import java.util.BitSet;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.jni.KofnSparseConv;
 import org.kofn.nn.Window;
 import org.kofn.torch.Tensors;
@@ -77,23 +77,7 @@ final class NativeConvolution implements AutoCloseable {
 
     /** Whether the library is there. */
     static boolean available() {
-        return Holder.AVAILABLE;
-    }
-
-    /** Loads on first use. */
-    private static final class Holder {
-        static final boolean AVAILABLE = loads();
-
-        private static boolean loads() {
-            try {
-                // LibTorch first: it brings the OpenMP runtime whose threads both then share.
-                Loader.load(org.bytedeco.pytorch.presets.torch.class);
-                Loader.load(KofnSparseConv.class);
-                return true;
-            } catch (LinkageError e) {
-                return false;
-            }
-        }
+        return NativeLibrary.sparse().loads();
     }
 
     /** Runs; {@code residual} and {@code workspace} may be null where there is none. */

@@ -1,6 +1,7 @@
 package org.kofn.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -55,6 +56,41 @@ class CommandsIT {
         assertThat(Cli.run("eval", run + "/model.pt").out())
                 .startsWith(run + "/model.pt: test accuracy ")
                 .contains("on 1,797 images of digits");
+    }
+
+    @Test
+    void evalInTheSparseRuntimeNeedsTheCompactFileAlone(@TempDir Path elsewhere) throws IOException {
+        Path file = Files.copy(dir.resolve("run/model.safetensors"), elsewhere.resolve("model.safetensors"));
+        JsonNode alone = Json.MAPPER.readTree(
+                Cli.run("eval", file.toString(), "--threads", "1", "--json").out());
+        JsonNode dense = Json.MAPPER.readTree(Cli.run("eval", run, "--json").out());
+        assertThat(alone.get("runtime").asText()).isEqualTo("sparse");
+        assertThat(dense.get("runtime").asText()).isEqualTo("torchscript");
+        assertThat(alone.get("test_accuracy").asDouble())
+                .isCloseTo(dense.get("test_accuracy").asDouble(), within(1e-3));
+        assertThat(alone.get("test_loss").asDouble())
+                .isCloseTo(dense.get("test_loss").asDouble(), within(1e-4));
+        Cli layers = Cli.run("eval", run, "--runtime", "sparse", "--layers");
+        assertThat(layers.out())
+                .startsWith(run + "/model.safetensors: test accuracy ")
+                .contains("on 1,797 images of digits, by the sparse runtime", "\n  conv2: ");
+    }
+
+    @Test
+    void evalRefusesAModelOfTheOtherRuntime() {
+        Cli wrong = Cli.run("eval", run + "/model.pt", "--runtime", "sparse");
+        assertThat(wrong.code()).isEqualTo(2);
+        assertThat(wrong.err())
+                .isEqualTo("kofn: --runtime sparse: does not read " + run + "/model.pt; leave the option out, or give"
+                        + " the run folder" + System.lineSeparator());
+        assertThat(Cli.run("eval", run, "--layers").err())
+                .isEqualTo(
+                        "kofn: --layers: is about the sparse runtime; add --runtime sparse" + System.lineSeparator());
+        Cli device = Cli.run("eval", run, "--runtime", "sparse", "--device", "cuda");
+        assertThat(device.code()).isEqualTo(2);
+        assertThat(device.err())
+                .contains("--device cuda: the sparse runtime computes on the CPU")
+                .hasLineCount(1);
     }
 
     @Test

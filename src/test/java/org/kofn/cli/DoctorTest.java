@@ -17,9 +17,14 @@ class DoctorTest {
     void saysWhatRunsAndWhy() {
         Cli doctor = Cli.run("doctor");
         assertThat(doctor.out().lines().map(line -> line.split(" ")[0]))
-                .contains("kofn", "Java", "system", "CPU", "LibTorch", "device", "kernels", "CUDA", "data");
+                .contains("kofn", "Java", "system", "CPU", "LibTorch", "device", "kernels", "sparse", "CUDA", "data");
         assertThat(doctor.out())
                 .contains("kernels   " + (NativeLibrary.cpu().loads() ? "cpu: kofn_cpu, variant " : "reference: "));
+        assertThat(doctor.out())
+                .contains("sparse    "
+                        + (NativeLibrary.sparse().loads()
+                                ? "kofn_sparse_conv, variant "
+                                : "LibTorch's operations, slower: "));
         assertThat(doctor.out()).contains("kofn_cuda does not run: ");
     }
 

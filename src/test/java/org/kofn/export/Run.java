@@ -11,6 +11,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.AtomicFile;
 import org.kofn.data.DataCatalog;
@@ -26,6 +27,7 @@ import org.kofn.recipe.Precision;
 import org.kofn.recipe.Recipe;
 import org.kofn.recipe.RecipeReader;
 import org.kofn.recipe.RecipeWriter;
+import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
 
 /** The folder of a run that never trained: fresh weights under random masks, with all its files. */
@@ -51,6 +53,8 @@ final class Run {
 
     /** Writes every file of a run. */
     static RunFolder write(Path dir, String precision) {
+        // As the trainer does and verify will: left alone, OpenBLAS splits its products in another way.
+        Devices.setThreads(torch.get_num_threads());
         RunFolder run = new RunFolder(dir);
         Recipe recipe = RecipeReader.parse(String.format(RECIPE, precision), "test");
         String yaml = RecipeWriter.toYaml(recipe);

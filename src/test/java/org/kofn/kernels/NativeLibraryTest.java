@@ -25,6 +25,7 @@ class NativeLibraryTest {
                 .isEqualTo(build.getProperty("cpu").equals("built"));
         assertThat(NativeLibrary.cpu().state())
                 .contains(NativeLibrary.cpu().loads() ? "kofn_cpu, variant " : "kofn was built ");
+        assertThat(NativeLibrary.sparse().loads()).isEqualTo(NativeLibrary.cpu().loads());
         assertThat(NativeLibrary.cuda().loads())
                 .isEqualTo(build.getProperty("cuda").equals("built") && Devices.cudaAvailable());
     }
