@@ -9,9 +9,13 @@ public final class KofnException extends RuntimeException {
 
     private final ExitCode exitCode;
 
-    /** A failure with its exit code, one-line message and, for {@code --stacktrace}, what caused it (may be null). */
+    /**
+     * A failure with its exit code, message and, for {@code --stacktrace}, what caused it (may be null). Line breaks
+     * and other control characters, which only damaged files and odd names bring along, are shown as {@code ?}: the
+     * message is one line, and nothing in it moves a terminal's cursor.
+     */
     public KofnException(ExitCode exitCode, String message, Throwable cause) {
-        super(message, cause);
+        super(message.replaceAll("[\\p{Cntrl}\u0080-\u009f\u2028\u2029]", "?"), cause);
         this.exitCode = exitCode;
     }
 

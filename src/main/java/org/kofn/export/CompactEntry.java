@@ -32,6 +32,7 @@ record CompactEntry(
         int indexBits,
         String values,
         String mask) {
+    private static final int MOST_AXES = 4;
     private static final long MOST_CANDIDATES = Integer.MAX_VALUE - 8;
 
     static CompactEntry of(PrunedTensor pruned) {
@@ -97,13 +98,18 @@ record CompactEntry(
         if ((code() == MaskCode.NONE) != (k == layout.candidates())) {
             throw bad(where, "encoding '" + encoding + "' with k = " + k + " of n = " + layout.candidates());
         }
-        if (!equals(of(parameter, layout, k, code()))) {
-            throw bad(where, "its layout contradicts itself: " + this);
+        CompactEntry derived = of(parameter, layout, k, code());
+        if (!equals(derived)) {
+            throw bad(
+                    where, "its layout contradicts itself; what follows from shape, k, share and encoding: " + derived);
         }
         return layout;
     }
 
     private void requireSmall(Object where) {
+        if (shape.length > MOST_AXES) {
+            throw bad(where, "a shape of " + shape.length + " axes");
+        }
         long weights = 1;
         try {
             for (long size : shape) {

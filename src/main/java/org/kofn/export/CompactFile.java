@@ -19,6 +19,7 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.base.JsonError;
 import org.kofn.base.KofnException;
 import org.kofn.mask.MaskLayout;
 import org.kofn.nn.Network;
@@ -46,6 +47,7 @@ public final class CompactFile {
 
     private static final long WEIGHTS_A_BYTE = 256;
 
+    private static final int LONGEST_NAME = 512;
     private static final String KOFN = "kofn";
     private static final String RECIPE = "recipe";
     private static final ObjectMapper JSON = JsonMapper.builder()
@@ -239,8 +241,7 @@ public final class CompactFile {
             }
             return header;
         } catch (JsonProcessingException e) {
-            String reason = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-            throw KofnException.file(e, "%s: damaged metadata: %s", file, reason);
+            throw KofnException.file(e, "%s: damaged metadata: %s", file, JsonError.reason(e));
         }
     }
 
@@ -250,7 +251,7 @@ public final class CompactFile {
         Set<String> unclaimed = new HashSet<>(stored.keySet());
         Set<String> plain = new HashSet<>();
         for (String name : header.tensors) {
-            if (name == null || name.chars().anyMatch(Character::isISOControl)) {
+            if (name == null || name.length() > LONGEST_NAME || name.chars().anyMatch(Character::isISOControl)) {
                 throw KofnException.file("%s: damaged metadata: a tensor without a printable name", file);
             }
             if (!plain.add(name)) {

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.kofn.base.AtomicFile;
+import org.kofn.base.JsonError;
 import org.kofn.base.KofnException;
 
 /** Records to and from readable JSON files with snake_case keys. Keys that a newer kofn added are passed over. */
@@ -45,8 +46,7 @@ final class JsonFile {
             }
             return content;
         } catch (JacksonException e) {
-            String reason = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-            throw KofnException.file(e, "%s: damaged: %s", file, reason);
+            throw KofnException.file(e, "%s: damaged: %s", file, JsonError.reason(e));
         } catch (NoSuchFileException e) {
             throw KofnException.file(e, "%s: no such file", file);
         } catch (IOException e) {

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.base.JsonError;
 import org.kofn.base.KofnException;
 
 /**
@@ -34,6 +35,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
 
     private static final String METADATA = "__metadata__";
     private static final int MAX_AXES = 64;
+    private static final int LONGEST_NAME = 512;
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -117,8 +119,7 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         } catch (CharacterCodingException e) {
             throw KofnException.file(e, "%s: damaged safetensors header: not UTF-8", file);
         } catch (JsonProcessingException e) {
-            String reason = e.getOriginalMessage().lines().findFirst().orElse("not JSON");
-            throw KofnException.file(e, "%s: damaged safetensors header: %s", file, reason);
+            throw KofnException.file(e, "%s: damaged safetensors header: %s", file, JsonError.reason(e));
         }
         if (!root.isObject()) {
             throw KofnException.file("%s: damaged safetensors header: not a JSON object", file);
@@ -150,8 +151,11 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         }
     }
 
-    /** Names end up in one-line messages, so none may break a line. */
+    /** Names end up in one-line messages, so none may break a line, or fill a screen. */
     private static void requirePrintable(Path file, String name) {
+        if (name.length() > LONGEST_NAME) {
+            throw KofnException.file("%s: damaged safetensors header: a name of %d characters", file, name.length());
+        }
         if (name.chars().anyMatch(Character::isISOControl)) {
             throw KofnException.file("%s: damaged safetensors header: a name with control characters", file);
         }
@@ -173,7 +177,10 @@ record SafetensorsHeader(List<Entry> entries, Map<String, String> metadata) {
         if (range.length != 2 || range[0] > range[1]) {
             throw KofnException.file("%s: tensor %s: data_offsets must be [begin, end]", file, name);
         }
-        if (shape.length > MAX_AXES || bytes(shape, type) != range[1] - range[0]) {
+        if (shape.length > MAX_AXES) {
+            throw KofnException.file("%s: tensor %s: a shape of %d axes", file, name, shape.length);
+        }
+        if (bytes(shape, type) != range[1] - range[0]) {
             throw KofnException.file(
                     "%s: tensor %s: shape %s of %s does not fill its %d bytes",
                     file, name, Arrays.toString(shape), type, range[1] - range[0]);

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -145,6 +146,11 @@ class CompactFileTest {
                 "\"fc3.weight\"] | \"fc3.weight\",\"fc1.weight\"] | tensor fc1.weight is listed twice",
                 "\"conv1.bias\", | '' | tensor conv1.bias: not in the metadata's list",
                 "\"parameter\":\"fc1.weight\" | \"parameter\":\"fc2.weight\" | pruned tensor fc2.weight",
+                "\"k\":3 | \"k\":3,\"k\":3 | damaged metadata: Duplicate field 'k'",
+                "\"k\":3 | \"k\":NaN | damaged metadata: Non-standard token 'NaN'",
+                "\"k\":3 | \"k\":-3 | fc1.weight: k = -3 is not within 1 and n = 40",
+                "\"shape\":[4,40] | \"shape\":[4,5,8,1,1] | fc1.weight: a shape of 5 axes",
+                "\"values\":\"fc1.weight.values\" | \"values\":\"a\\nb\" | fc1.weight: its layout contradicts itself",
                 "\"mask\":\"fc1.weight.mask\" | \"mask\":\"fc2.weight.mask\" | fc1.weight: its layout contradicts itself",
             })
     void metadataThatDoesNotFitIsNamed(String from, String to, String message) {
@@ -172,6 +178,26 @@ class CompactFileTest {
         edit(m -> {}, t -> t.remove("fc1.weight.mask"), "tensor fc1.weight.mask: in the metadata but not in the file");
         edit(m -> m.remove("kofn"), t -> {}, "not a compact kofn model: no 'kofn' in its metadata");
         edit(m -> m.remove("recipe"), t -> {}, "not a compact kofn model: no recipe in its metadata");
+    }
+
+    /** A file of a kilobyte whose one kept weight of 2³⁰ would unfold to 4 GiB, and its mask to one more. */
+    @Test
+    void aFileThatUnfoldsToFarMoreThanItsSizeIsRefusedBeforeItDoes() {
+        String kofn =
+                """
+                {"version":1,"tensors":["w"],"pruned":[{"parameter":"w","granularity":"weight","shape":[1,1073741824],
+                "share":1,"view":[1,1,1073741824],"axes":[0,2,1],"group_axes":1,"groups":1,"n":1073741824,"k":1,
+                "elements":1,"encoding":"indices","index_bits":30,"values":"w.values","mask":"w.mask"}]}""";
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        tensors.put("w.values", Tensors.of(new float[] {1}, 1, 1, 1));
+        tensors.put("w.mask", Tensors.of(new byte[4], 4));
+        Safetensors.write(file, tensors, Map.of("kofn", kofn, "recipe", "model: x\n"));
+        long before = Pointer.physicalBytes();
+        assertThatThrownBy(() -> CompactFile.read(file))
+                .isInstanceOf(KofnException.class)
+                .hasMessage(
+                        file + ": tensor w: unfolds to more than a thousand times the file: no model that kofn wrote");
+        assertThat(Pointer.physicalBytes() - before).isLessThan(64 << 20);
     }
 
     @Test

@@ -32,7 +32,7 @@ import org.kofn.torch.Tensors;
 
 /** The folder of a run that never trained: fresh weights under random masks, with all its files. */
 final class Run {
-    static final Device CPU = new Device("cpu");
+    static final Device CPU = Tensors.keep(new Device("cpu"));
 
     private Run() {}
 

@@ -151,6 +151,8 @@ class SafetensorsTest {
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}|does not fill its 0 bytes",
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904,4],\"data_offsets\":[0,0]}}|does not fill its 0 bytes",
                 "{\"x\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]}}|tensor x: a BOOL is neither 0 nor 1",
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[274877906944],\"data_offsets\":[0,1099511627776]}}|truncated: tensor x ends at byte 1099511627776 of the data, the file holds 4",
+                "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"y\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}|tensor y: its data overlap another tensor's at byte 0, where byte 4 is due",
                 "{\"__metadata__\":{\"a\":1}}|__metadata__: 'a' must be a string",
                 "{\"__metadata__\":[]}|__metadata__ must be a map of strings",
                 "{\"a\\nb\":1}|damaged safetensors header: a name with control characters",
@@ -183,6 +185,16 @@ class SafetensorsTest {
             Files.write(cut, Arrays.copyOf(whole, length));
             assertRefused(cut, "cut.safetensors: ");
         }
+    }
+
+    @Test
+    void namesAndShapesThatFillAScreenAreNotShown() throws IOException {
+        String one = "\"dtype\":\"F32\",\"data_offsets\":[0,4],\"shape\":";
+        assertRefused(raw("{\"" + "x".repeat(513) + "\":{" + one + "[1]}}", new byte[4]), "a name of 513 characters");
+        String axes = "[" + "1,".repeat(64) + "1]";
+        assertRefused(raw("{\"x\":{" + one + axes + "}}", new byte[4]), "tensor x: a shape of 65 axes");
+        String deep = "[".repeat(100_000);
+        assertRefused(raw("{\"x\":" + deep, new byte[4]), "damaged safetensors header: Document nesting depth");
     }
 
     @Test
