@@ -2,6 +2,7 @@ package org.kofn.cli;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.bytedeco.pytorch.Device;
 import org.kofn.base.ExitCode;
@@ -22,7 +23,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Proves, from the files of a run alone, that they are what they claim to be.",
             "Exactly k of n candidates are kept in every group, every saved form holds the same weights and"
-                    + " computes the same, and the summary is true."
+                    + " computes the same, and the summary is true. The sparse runtime's logits lie within what rounding"
+                    + " does to this network; its speed is measured, never judged."
         },
         footer = {"%nExamples:", "  kofn verify runs/quickstart", "  kofn verify runs/quickstart --json"})
 final class VerifyCommand implements Callable<Integer> {
@@ -61,7 +63,7 @@ final class VerifyCommand implements Callable<Integer> {
         long failed = report.checks().stream().filter(check -> !check.passed()).count();
         if (failed > 0) {
             throw KofnException.verification(
-                    "%s: %d of %d checks failed; the files were changed, or written by another build",
+                    "%s: %d of %d checks failed; the files were changed, or another build wrote them or runs them",
                     run, failed, report.checks().size());
         }
         return ExitCode.OK.code();
@@ -94,5 +96,23 @@ final class VerifyCommand implements Callable<Integer> {
             String detail = check.detail().isEmpty() ? "" : ": " + check.detail();
             out.println(ansi.string(word) + "  " + check.name() + detail);
         }
+        if (report.sparse() != null) {
+            out.println();
+            print(report.sparse(), out);
+        }
+    }
+
+    /** What was measured, which no check judges. */
+    private static void print(Report.Sparse sparse, PrintWriter out) {
+        out.printf(
+                Locale.ROOT,
+                "one image on %d thread%s: %s ms in the sparse runtime, %s ms in TorchScript (medians of %d, here)%n",
+                sparse.threads(),
+                sparse.threads() == 1 ? "" : "s",
+                BenchOptions.number(sparse.sparseMs()),
+                BenchOptions.number(sparse.denseMs()),
+                sparse.runs());
+        out.printf(Locale.ROOT, "size: %,d bytes compact, %,d dense%n", sparse.bytesCompact(), sparse.bytesDense());
+        sparse.removals().forEach(out::println);
     }
 }

@@ -1,14 +1,16 @@
 package org.kofn.export;
 
 import java.util.List;
+import org.kofn.runtime.Removal;
 
 /**
  * What {@link Verifier} found.
  *
  * @param checks in the order they were made
  * @param layers a row a pruned layer; empty when the compact file cannot be read
+ * @param sparse the sparse runtime beside the module; null when one of them does not run
  */
-public record Report(List<Check> checks, List<LayerRow> layers) {
+public record Report(List<Check> checks, List<LayerRow> layers, Sparse sparse) {
     /** How a check ended. */
     public enum Outcome {
         /** It holds. */
@@ -55,6 +57,60 @@ public record Report(List<Check> checks, List<LayerRow> layers) {
         /** The kept part, k/n. */
         public double density() {
             return (double) k / n;
+        }
+    }
+
+    /**
+     * The logits of the sparse runtime beside those of the dense module with the same weights, both in fp32.
+     *
+     * @param images how many were compared
+     * @param largestError the largest absolute difference of two logits
+     * @param bound what it may be: {@link RuntimeCheck}
+     * @param sparseRounding the largest difference of the sparse runtime from double precision
+     * @param denseRounding likewise, of the module
+     * @param sameClass images of which the largest logit is the same one
+     */
+    public record Comparison(
+            long images,
+            double largestError,
+            double bound,
+            double sparseRounding,
+            double denseRounding,
+            long sameClass) {}
+
+    /**
+     * The sparse runtime beside the dense module: what it computes, how fast, and with how much.
+     *
+     * @param nativeKernels whether they ran; otherwise LibTorch's operations did
+     * @param kernels what ran, or why it was not the native kernels
+     * @param random on random images
+     * @param test on images of the test set; null without one
+     * @param bytesCompact of {@code model.safetensors}
+     * @param bytesDense of all tensors, stored plain
+     * @param sparseMs milliseconds for one image, measured here: a median
+     * @param denseMs likewise, of the module in TorchScript
+     * @param runs how many of each were measured, in turn
+     * @param threads that both used
+     * @param layers what computed each layer for one image
+     * @param removals the layers that lost feature maps, or had to keep dropped ones
+     */
+    public record Sparse(
+            boolean nativeKernels,
+            String kernels,
+            Comparison random,
+            Comparison test,
+            long bytesCompact,
+            long bytesDense,
+            double sparseMs,
+            double denseMs,
+            int runs,
+            int threads,
+            List<String> layers,
+            List<Removal> removals) {
+        /** Copies the lists. */
+        public Sparse {
+            layers = List.copyOf(layers);
+            removals = List.copyOf(removals);
         }
     }
 

@@ -26,7 +26,8 @@ import org.kofn.torch.Tensors;
 /**
  * Proves that what a run left behind is what it claims to be, from the files alone: the compact file keeps exactly k of
  * n in every group, as the recipe asked; the TorchScript file has the same weights, bit for bit, and computes the same;
- * both give the logits on the test set that the trainer saw; and the summary's numbers are theirs.
+ * both give the logits on the test set that the trainer saw; the sparse runtime gives them too, up to rounding; and the
+ * summary's numbers are theirs.
  *
  * <p>A claim that does not hold is a failed check, not an exception, so that one report shows them all. Only a folder
  * that lacks a file is an error.
@@ -42,6 +43,7 @@ public final class Verifier {
     private final Summary summary;
     private final Findings findings = new Findings();
     private final List<LayerRow> rows = new ArrayList<>();
+    private Report.Sparse sparse;
 
     private Verifier(RunFolder run, Device device) {
         this.run = run;
@@ -72,7 +74,7 @@ public final class Verifier {
         } finally {
             Devices.setThreads(threads);
         }
-        return new Report(verifier.findings.checks(), verifier.rows);
+        return new Report(verifier.findings.checks(), verifier.rows, verifier.sparse);
     }
 
     private void verify() {
@@ -97,6 +99,7 @@ public final class Verifier {
             new SummaryCheck(summary, compact, module.parameters(), bytes).run(findings);
             if (network != null) {
                 new LogitsCheck(recipe, provenance, summary, device, findings).run(compact, module, network);
+                sparse = new RuntimeCheck(compact, network, findings).run();
             }
         }
     }

@@ -27,7 +27,8 @@ import org.kofn.torch.Tensors;
  *
  * <p>Parameters are drawn on the CPU, each from a generator seeded by (seed, layer, tensor), so that they depend
  * neither on the device nor on the layers before. With bfloat16, convolutions and linear layers hold and compute in it,
- * while batch norms keep float32 parameters and statistics; images are cast on entry, scores back to float32.
+ * while batch norms keep float32 parameters and statistics; images are cast on entry, scores back to float32. In
+ * float64 everything but the images and scores is in it: what rounding does to a network is told by that.
  */
 public final class TorchScriptCompiler {
     /** Keeps the random numbers of initialisation apart from all others: "init" in ASCII. */
@@ -51,13 +52,13 @@ public final class TorchScriptCompiler {
      * A fresh module in training mode.
      *
      * @param seed of the initial parameters
-     * @param dtype of convolutions and linear layers: {@code Float} or {@code BFloat16}
+     * @param dtype of convolutions and linear layers: {@code Float}, {@code BFloat16} or {@code Double}
      * @param device where the module lives
      * @throws KofnException (usage) for another type
      */
     public static ScriptModule compile(Network network, long seed, ScalarType dtype, Device device) {
-        if (dtype != ScalarType.Float && dtype != ScalarType.BFloat16) {
-            throw KofnException.usage("model %s: computes in Float or BFloat16, not %s", network.name(), dtype);
+        if (dtype != ScalarType.Float && dtype != ScalarType.BFloat16 && dtype != ScalarType.Double) {
+            throw KofnException.usage("model %s: computes in Float, BFloat16 or Double, not %s", network.name(), dtype);
         }
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
@@ -125,7 +126,7 @@ public final class TorchScriptCompiler {
     private ScalarType type(TensorSpec spec) {
         return switch (spec.kind()) {
             case WEIGHT -> dtype;
-            case NORM, STATISTIC -> ScalarType.Float;
+            case NORM, STATISTIC -> dtype == ScalarType.Double ? dtype : ScalarType.Float;
             case COUNTER -> ScalarType.Long;
         };
     }

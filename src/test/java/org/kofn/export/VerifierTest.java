@@ -76,7 +76,9 @@ class VerifierTest {
                         "the compact file fills the network",
                         "same logits on random images",
                         "same logits on the test set",
-                        "the trainer's logits");
+                        "the trainer's logits",
+                        "the sparse runtime on random images",
+                        "the sparse runtime on test images");
         assertThat(detail(report, "exactly k of n")).isEqualTo("241 groups in 4 layers");
         assertThat(report.layers()).hasSize(4);
         assertThat(report.layers().get(1).toString())

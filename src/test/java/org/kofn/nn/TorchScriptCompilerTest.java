@@ -234,7 +234,7 @@ class TorchScriptCompilerTest {
         }
         assertThatThrownBy(() -> module("resnet-20", input, ScalarType.Half))
                 .isInstanceOf(KofnException.class)
-                .hasMessage("model resnet-20: computes in Float or BFloat16, not Half");
+                .hasMessage("model resnet-20: computes in Float, BFloat16 or Double, not Half");
     }
 
     @Test
