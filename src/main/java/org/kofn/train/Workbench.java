@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.compress.Compression;
 import org.kofn.data.Augmentation;
@@ -62,9 +63,8 @@ record Workbench(
     /** Builds everything; all of the recipe that needs data or network is checked on the way. */
     static Workbench of(Recipe recipe, String kernelName) {
         Device device = Devices.parse(recipe.device());
-        if (recipe.threads() > 0) {
-            Devices.setThreads(recipe.threads());
-        }
+        // Also where LibTorch's own number is taken: OpenBLAS may have another, and provenance knows of one alone.
+        Devices.setThreads(recipe.threads() > 0 ? recipe.threads() : torch.get_num_threads());
         Kernels.Choice kernels = Kernels.choose(kernelName, device);
         return of(recipe, device, kernels, DataCatalog.load(recipe.data().name(), dir(recipe), Part.TRAIN));
     }
