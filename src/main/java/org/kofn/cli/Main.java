@@ -49,6 +49,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             TrainCommand.class,
             EvalCommand.class,
+            PredictCommand.class,
             InspectCommand.class,
             VerifyCommand.class,
             DataCommand.class,

@@ -51,9 +51,8 @@ final class ModelOptions {
         }
         ModelRuntime chosen = runtime(run, usual);
         Path file = chosen.file(run);
-        if (threads > 0) {
-            Devices.setThreads(threads);
-        }
+        int count = threads > 0 ? threads : torch.get_num_threads();
+        Devices.setThreads(count);
         if (chosen == ModelRuntime.TORCHSCRIPT) {
             // Closed with the process: the model refers to it.
             Device where = Tensors.keep(Devices.parse(device));
@@ -63,6 +62,6 @@ final class ModelOptions {
             throw KofnException.usage(
                     "--device %s: the sparse runtime computes on the CPU; --runtime torchscript runs there", device);
         }
-        return SparseModel.open(file, threads > 0 ? threads : torch.get_num_threads());
+        return SparseModel.open(file, count);
     }
 }

@@ -18,18 +18,6 @@ public final class DataCatalog {
     /** A folder of class folders of pictures. */
     public static final String FOLDER = "folder";
 
-    /** Of the digits' training part. */
-    private static final float DIGITS_MEAN = 0.2896f;
-
-    private static final float DIGITS_STD = 0.3551f;
-
-    /** ImageNet's, in wide use for photographs, and their average for grey: the same whatever files are there. */
-    private static final float[] PHOTO_MEAN = {0.485f, 0.456f, 0.406f};
-
-    private static final float[] PHOTO_STD = {0.229f, 0.224f, 0.225f};
-    private static final float[] GREY_MEAN = {0.449f};
-    private static final float[] GREY_STD = {0.226f};
-
     private DataCatalog() {}
 
     /** All names that a recipe may use, in the order they are listed. */
@@ -55,17 +43,13 @@ public final class DataCatalog {
     public static Dataset load(String name, Path dir, Part part) {
         try (PointerScope scope = new PointerScope()) {
             if (name.equals(DIGITS)) {
-                float[] mean = {DIGITS_MEAN};
-                float[] std = {DIGITS_STD};
-                return dataset(name, DigitsReader.read(part), mean, std);
+                return dataset(name, DigitsReader.read(part));
             }
             if (name.equals(FOLDER)) {
                 if (dir == null) {
                     throw KofnException.usage("data: folder needs `dir`, the folder with train/<class>/*.png in it");
                 }
-                Samples samples = ImageFolderReader.open(dir).read(part);
-                boolean grey = samples.images().size(1) == 1;
-                return dataset(name, samples, grey ? GREY_MEAN : PHOTO_MEAN, grey ? GREY_STD : PHOTO_STD);
+                return dataset(name, ImageFolderReader.open(dir).read(part));
             }
             DataSpec spec = DataSpec.downloadable(name);
             Path folder = folder(spec, dir);
@@ -75,8 +59,18 @@ public final class DataCatalog {
                         "%s: its images are %d×%d, those of %s are %d×%d; fetch or import it again",
                         folder, samples.images().size(2), samples.images().size(3), name, spec.height(), spec.width());
             }
-            return dataset(name, samples, floats(spec.mean()), floats(spec.std()));
+            return dataset(name, samples);
         }
+    }
+
+    /**
+     * What the classes of a set are called, in the order of their labels; where that is not known, their numbers.
+     *
+     * @param dir of a folder of pictures, whose class folders give the names where they are at hand; may be null
+     * @param classes how many there are
+     */
+    public static List<String> classNames(String name, Path dir, int classes) {
+        return ClassNames.of(name, dir, classes);
     }
 
     /** What is known of a set, and whether it is in {@link #home}. */
@@ -117,16 +111,15 @@ public final class DataCatalog {
         return dir == null || Files.isDirectory(own) ? own : dir;
     }
 
-    private static Dataset dataset(String name, Samples samples, float[] mean, float[] std) {
+    private static Dataset dataset(String name, Samples samples) {
+        Normalisation normalisation =
+                Normalisation.of(name, Math.toIntExact(samples.images().size(1)));
         return new Dataset(
-                name, Tensors.keep(samples.images()), Tensors.keep(samples.labels()), samples.classes(), mean, std);
-    }
-
-    private static float[] floats(List<Float> values) {
-        float[] out = new float[values.size()];
-        for (int i = 0; i < out.length; i++) {
-            out[i] = values.get(i);
-        }
-        return out;
+                name,
+                Tensors.keep(samples.images()),
+                Tensors.keep(samples.labels()),
+                samples.classes(),
+                normalisation.mean(),
+                normalisation.std());
     }
 }

@@ -131,7 +131,8 @@ final class ImageFolderReader {
                 .toList();
     }
 
-    private static boolean isPicture(Path file) {
+    /** Whether a file counts as a picture, by its name. */
+    static boolean isPicture(Path file) {
         String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
         return !name.startsWith(".") && ENDINGS.stream().anyMatch(name::endsWith) && Files.isRegularFile(file);
     }

@@ -4,13 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import javax.imageio.ImageIO;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kofn.data.DataCatalog;
+import org.kofn.data.Dataset;
+import org.kofn.data.Part;
+import org.kofn.export.ScriptedModel;
+import org.kofn.export.TestLogits;
+import org.kofn.torch.Tensors;
 
 /** The commands on a short quickstart, as a user types them. */
 class CommandsIT {
@@ -93,6 +104,87 @@ class CommandsIT {
                 .hasLineCount(1);
     }
 
+    /** Digits of the test set as PNG files: the same pixels, so the same predictions as from the set itself. */
+    private static List<Path> digits(Path folder, int count) throws IOException {
+        List<Path> files = new ArrayList<>();
+        try (Dataset test = DataCatalog.load("digits", null, Part.TEST)) {
+            byte[] pixels = Tensors.bytes(test.images());
+            for (int i = 0; i < count; i++) {
+                BufferedImage image = new BufferedImage(8, 8, BufferedImage.TYPE_BYTE_GRAY);
+                for (int p = 0; p < 64; p++) {
+                    image.getRaster().setSample(p % 8, p / 8, 0, pixels[64 * i + p] & 0xff);
+                }
+                files.add(folder.resolve(String.format("%03d.png", i)));
+                ImageIO.write(image, "png", files.get(i).toFile());
+            }
+        }
+        return files;
+    }
+
+    @Test
+    void predictSaysOfPicturesWhatTheModelSaysOfTheSet(@TempDir Path pictures) throws IOException {
+        List<Path> files = digits(pictures, 40);
+        List<JsonNode> sparse = new ArrayList<>();
+        Cli json = Cli.run("predict", run, pictures.toString(), "--top", "10", "--batch", "7", "--json");
+        assertThat(json.code()).isZero();
+        for (String line : json.out().lines().toList()) {
+            sparse.add(Json.MAPPER.readTree(line));
+        }
+        assertThat(sparse)
+                .extracting(node -> node.get("image").asText())
+                .isEqualTo(files.stream().map(Path::toString).toList());
+        try (PointerScope scope = new PointerScope();
+                ScriptedModel model = ScriptedModel.open(dir.resolve("run/model.pt"), new Device("cpu"));
+                Dataset test = DataCatalog.load("digits", null, Part.TEST);
+                TestLogits logits = TestLogits.of(model, test)) {
+            float[] expected = Tensors.floats(logits.logits().softmax(1));
+            for (int i = 0; i < files.size(); i++) {
+                assertThat(sparse.get(i).get("classes")).hasSize(10);
+                double before = 1;
+                for (JsonNode score : sparse.get(i).get("classes")) {
+                    int label = score.get("label").asInt();
+                    double probability = score.get("probability").asDouble();
+                    assertThat(score.get("name").asText()).isEqualTo("" + label);
+                    assertThat(probability).isCloseTo(expected[10 * i + label], within(1e-5));
+                    assertThat(probability).isLessThanOrEqualTo(before);
+                    before = probability;
+                }
+            }
+        }
+        Cli text = Cli.run("predict", run, files.get(0).toString(), "--runtime", "torchscript");
+        assertThat(text.out())
+                .matches(
+                        "\\Q" + files.get(0) + "\\E: \\d \\([\\d.]+ %\\), \\d \\([\\d.]+ %\\), \\d \\([\\d.]+ %\\)\\R");
+    }
+
+    @Test
+    void picturesThatCannotBeTakenDoNotStopTheOthers(@TempDir Path pictures) throws IOException {
+        Path good = digits(pictures, 1).get(0);
+        Path text = Files.writeString(pictures.resolve("text.png"), "no picture");
+        Path colour = pictures.resolve("colour.png");
+        ImageIO.write(new BufferedImage(8, 8, BufferedImage.TYPE_INT_RGB), "png", colour.toFile());
+        Path gone = pictures.resolve("gone.png");
+        Cli mixed = Cli.run(
+                "predict",
+                run + "/model.safetensors",
+                text.toString(),
+                good.toString(),
+                gone.toString(),
+                colour.toString());
+        assertThat(mixed.code()).isEqualTo(3);
+        assertThat(mixed.out()).startsWith(good + ": ").hasLineCount(1);
+        assertThat(mixed.err().lines())
+                .containsExactly(
+                        "kofn: " + text + ": not a PNG or JPEG picture; repair or remove it",
+                        "kofn: " + gone + ": no such file",
+                        "kofn: " + colour + ": is in colour, the network takes grey pictures; convert it");
+        Cli bare = Cli.run("predict", run + "/model.pt", good.toString());
+        assertThat(bare.code()).isEqualTo(2);
+        assertThat(bare.err())
+                .isEqualTo("kofn: " + run + "/model.pt: does not say which images it takes; give the run folder"
+                        + System.lineSeparator());
+    }
+
     @Test
     void inspectHasARowALayerThatAddsUpToTheWhole() throws IOException {
         Cli table = Cli.run("inspect", run);
@@ -116,7 +208,15 @@ class CommandsIT {
         Cli proof = Cli.run("verify", run);
         assertThat(proof.err()).isEmpty();
         assertThat(proof.code()).isZero();
-        assertThat(proof.out()).contains("ok       exactly k of n");
+        assertThat(proof.out())
+                .contains("ok       exactly k of n", "ok       the sparse runtime on test images: largest error ")
+                .containsPattern("one image on 1 thread: [\\d.]+ ms in the sparse runtime, [\\d.]+ ms in TorchScript")
+                .containsPattern("size: [\\d,]+ bytes compact, [\\d,]+ dense");
+        JsonNode sparse =
+                Json.MAPPER.readTree(Cli.run("verify", run, "--json").out()).get("sparse");
+        assertThat(sparse.get("test").get("largest_error").asDouble())
+                .isLessThanOrEqualTo(sparse.get("test").get("bound").asDouble());
+        assertThat(sparse.get("layers")).isNotEmpty();
         for (String name : List.of("model.pt", "recipe.yaml", "provenance.json", "summary.json", "model.safetensors")) {
             Files.copy(Path.of(run, name), copy.resolve(name));
         }

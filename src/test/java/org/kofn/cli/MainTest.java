@@ -19,6 +19,7 @@ class MainTest {
         assertThat(help.err()).isEmpty();
         assertThat(help.out()).isEqualTo(golden("kofn.txt"));
         assertThat(Cli.run("train", "--help").out()).isEqualTo(golden("train.txt"));
+        assertThat(Cli.run("predict", "--help").out()).isEqualTo(golden("predict.txt"));
     }
 
     private static String golden(String name) throws Exception {
@@ -30,6 +31,7 @@ class MainTest {
             strings = {
                 "train",
                 "eval",
+                "predict",
                 "inspect",
                 "verify",
                 "data",
@@ -76,6 +78,10 @@ class MainTest {
                         + " (see kofn train --help)",
                 "train x --resume --force | kofn: --resume, --force are mutually exclusive (specify only one)"
                         + " (see kofn train --help)",
+                "predict runs/x         | kofn: Missing required parameter: 'IMAGE' (see kofn predict --help)",
+                "predict x y --top 0    | kofn: --top: must be at least 1",
+                "eval x --runtime spars | kofn: Invalid value for option '--runtime': expected one of [TORCHSCRIPT,"
+                        + " SPARSE] (case-insensitive) but was 'spars' (see kofn eval --help)",
                 "data                   | kofn: a command is missing: fetch, import, list (see kofn data --help)",
                 "bench                  | kofn: a command is missing: sample, step (see kofn bench --help)",
                 "data fetch mist        | kofn: data set 'mist' is not known; did you mean 'mnist'?",
@@ -93,7 +99,7 @@ class MainTest {
         Cli none = Cli.run();
         assertThat(none.code()).isEqualTo(2);
         assertThat(none.err())
-                .isEqualTo("kofn: a command is missing: train, eval, inspect, verify, data, bench,"
+                .isEqualTo("kofn: a command is missing: train, eval, predict, inspect, verify, data, bench,"
                         + " doctor, generate-completion (see kofn --help)" + System.lineSeparator());
     }
 
@@ -114,6 +120,9 @@ class MainTest {
                     .startsWith("kofn: " + dir.resolve("gone") + ": no such run folder")
                     .hasLineCount(1);
         }
+        Cli predict = Cli.run("predict", dir.resolve("gone").toString(), "x.png");
+        assertThat(predict.code()).isEqualTo(3);
+        assertThat(predict.err()).startsWith("kofn: " + dir.resolve("gone") + ": no such run folder");
     }
 
     @Test
