@@ -1,25 +1,16 @@
 package org.kofn.export;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.MapperFeature;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.kofn.base.JsonError;
 import org.kofn.base.KofnException;
 import org.kofn.mask.MaskLayout;
 import org.kofn.nn.Network;
@@ -39,30 +30,10 @@ public final class CompactFile {
     /** The version of the layout that this class writes and reads. */
     public static final int VERSION = 1;
 
-    /**
-     * A file may unfold to so many weights, or to so many for each of its bytes, whichever is more: 1 GiB of fp32, or a
-     * thousand times the file. Without that, a kilobyte could claim all of a machine's memory.
-     */
-    private static final long WEIGHTS = 1 << 28;
-
-    private static final long WEIGHTS_A_BYTE = 256;
-
-    private static final int LONGEST_NAME = 512;
-    private static final String KOFN = "kofn";
+    private static final String KOFN = CompactHeader.KEY;
     private static final String RECIPE = "recipe";
-    private static final ObjectMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
-            .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
-            .disable(MapperFeature.ALLOW_COERCION_OF_SCALARS)
-            .build();
 
     private CompactFile() {}
-
-    /** The metadata: the names of all dense tensors in the module's order, and the pruned ones among them. */
-    private record Header(int version, List<String> tensors, List<CompactEntry> pruned) {}
 
     /**
      * What {@link CompactModel#network} needs to build the network again: {@code model}, {@code input},
@@ -101,7 +72,7 @@ public final class CompactFile {
                 pack(layer, entry, stored);
             }
             Map<String, String> metadata = new LinkedHashMap<>();
-            metadata.put(KOFN, JSON.writeValueAsString(new Header(VERSION, List.copyOf(tensors.keySet()), entries)));
+            metadata.put(KOFN, new CompactHeader(VERSION, List.copyOf(tensors.keySet()), entries).format());
             metadata.put(RECIPE, recipeYaml);
             extra.forEach((key, value) -> {
                 if (metadata.putIfAbsent(key, value) != null) {
@@ -109,8 +80,6 @@ public final class CompactFile {
                 }
             });
             Safetensors.write(file, widestFirst(stored), metadata);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
         }
     }
 
@@ -125,14 +94,14 @@ public final class CompactFile {
         List<PrunedTensor> pruned = new ArrayList<>();
         try (Safetensors stored = Safetensors.read(file)) {
             Map<String, String> extra = new LinkedHashMap<>(stored.metadata());
-            Header header = header(file, extra.remove(KOFN));
+            CompactHeader header = CompactHeader.parse(file, extra.remove(KOFN));
             String recipe = extra.remove(RECIPE);
             if (recipe == null) {
                 throw KofnException.file("%s: not a compact kofn model: no recipe in its metadata", file);
             }
-            Map<String, CompactEntry> entries = entries(file, header, stored.tensors());
-            requireRoom(file, entries);
-            for (String name : header.tensors) {
+            Map<String, CompactEntry> entries =
+                    header.entries(file, stored.tensors().keySet());
+            for (String name : header.tensors()) {
                 CompactEntry entry = entries.get(name);
                 if (entry != null) {
                     pruned.add(unpack(file, entry, stored.tensors(), tensors));
@@ -223,79 +192,6 @@ public final class CompactFile {
         long[] candidates = {layout.groups(), layout.candidates(), layout.elements()};
         Tensor dense = torch.zeros(candidates, values.options()).masked_scatter_(mask.unsqueeze(2), values);
         return dense.view(permuted).permute(inverse).contiguous().view(layout.shape());
-    }
-
-    private static Header header(Path file, String json) {
-        if (json == null) {
-            throw KofnException.file("%s: not a compact kofn model: no '%s' in its metadata", file, KOFN);
-        }
-        try {
-            int version = JSON.readTree(json).path("version").asInt();
-            if (version > VERSION) {
-                throw KofnException.file(
-                        "%s: format version %d; this kofn reads %d: take a newer one", file, version, VERSION);
-            }
-            Header header = JSON.readValue(json, Header.class);
-            if (header.version != VERSION || header.tensors == null || header.pruned == null) {
-                throw KofnException.file("%s: damaged metadata: version, tensors and pruned must be given", file);
-            }
-            return header;
-        } catch (JsonProcessingException e) {
-            throw KofnException.file(e, "%s: damaged metadata: %s", file, JsonError.reason(e));
-        }
-    }
-
-    /** The pruned tensors by parameter, after a check that header and file name the same tensors, each once. */
-    private static Map<String, CompactEntry> entries(Path file, Header header, Map<String, Tensor> stored) {
-        Map<String, CompactEntry> entries = new LinkedHashMap<>();
-        Set<String> unclaimed = new HashSet<>(stored.keySet());
-        Set<String> plain = new HashSet<>();
-        for (String name : header.tensors) {
-            if (name == null || name.length() > LONGEST_NAME || name.chars().anyMatch(Character::isISOControl)) {
-                throw KofnException.file("%s: damaged metadata: a tensor without a printable name", file);
-            }
-            if (!plain.add(name)) {
-                throw KofnException.file("%s: damaged metadata: tensor %s is listed twice", file, name);
-            }
-        }
-        for (CompactEntry entry : header.pruned) {
-            if (entry == null || !plain.remove(entry.parameter())) {
-                throw KofnException.file(
-                        "%s: damaged metadata: pruned tensor number %d is not in its list of tensors, or is there twice",
-                        file, entries.size());
-            }
-            entries.put(entry.parameter(), entry);
-            entry.layout(file);
-            claim(file, unclaimed, entry.values());
-            if (entry.mask() != null) {
-                claim(file, unclaimed, entry.mask());
-            }
-        }
-        plain.forEach(name -> claim(file, unclaimed, name));
-        if (!unclaimed.isEmpty()) {
-            throw KofnException.file(
-                    "%s: tensor %s: not in the metadata's list",
-                    file, unclaimed.iterator().next());
-        }
-        return entries;
-    }
-
-    private static void requireRoom(Path file, Map<String, CompactEntry> entries) {
-        long left = Math.max(WEIGHTS, WEIGHTS_A_BYTE * file.toFile().length());
-        for (CompactEntry entry : entries.values()) {
-            left -= entry.groups() * entry.n() * entry.elements();
-            if (left < 0) {
-                throw KofnException.file(
-                        "%s: tensor %s: unfolds to more than a thousand times the file: no model that kofn wrote",
-                        file, entry.parameter());
-            }
-        }
-    }
-
-    private static void claim(Path file, Set<String> unclaimed, String name) {
-        if (!unclaimed.remove(name)) {
-            throw KofnException.file("%s: tensor %s: in the metadata but not in the file, or used twice", file, name);
-        }
     }
 
     private static void requireShape(Path file, String name, Tensor tensor, long... shape) {
