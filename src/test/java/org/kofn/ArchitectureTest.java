@@ -34,9 +34,13 @@ class ArchitectureTest {
             Map.entry("recipe", "base torch mask kernels nn data prune compress"),
             Map.entry("runtime", "base torch mask kernels kernels.jni nn"),
             Map.entry("export", "base torch mask kernels nn data recipe runtime"),
+            Map.entry("export.onnx", "base torch nn"),
             Map.entry("train", "base torch mask kernels nn data prune compress recipe export"),
-            Map.entry("bench", "base torch mask kernels nn data prune compress recipe export train"),
-            Map.entry("cli", "base torch mask kernels nn runtime data prune compress recipe export train bench"));
+            Map.entry(
+                    "bench", "base torch mask kernels nn runtime data prune compress recipe export export.onnx train"),
+            Map.entry(
+                    "cli",
+                    "base torch mask kernels nn runtime data prune compress recipe export export.onnx train bench"));
 
     @ArchTest
     static void everyClassIsInAKnownPackage(JavaClasses all) {

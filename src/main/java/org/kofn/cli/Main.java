@@ -52,6 +52,7 @@ import picocli.CommandLine.Spec;
             PredictCommand.class,
             InspectCommand.class,
             VerifyCommand.class,
+            ExportCommand.class,
             DataCommand.class,
             BenchCommand.class,
             DoctorCommand.class,

@@ -186,6 +186,29 @@ class CommandsIT {
     }
 
     @Test
+    void exportWritesAFileOnce() throws IOException {
+        Path file = dir.resolve("run/model.onnx");
+        Cli export = Cli.run("export", run);
+        assertThat(export.err()).isEmpty();
+        assertThat(export.code()).isZero();
+        assertThat(export.out()).matches(file + ": digits-cnn, \\d+ kB; input \\[batch, 1, 8, 8\\]\\R");
+        byte[] written = Files.readAllBytes(file);
+
+        Cli again = Cli.run("export", run, "--format", "onnx");
+        assertThat(again.code()).isEqualTo(3);
+        assertThat(again.err())
+                .isEqualTo("kofn: " + file + ": is there already; --force replaces it, --out writes elsewhere"
+                        + System.lineSeparator());
+        JsonNode forced = Json.MAPPER.readTree(Cli.run("export", run + "/model.safetensors", "--force", "--json")
+                .out());
+        assertThat(forced.get("file").asText()).isEqualTo(file.toString());
+        assertThat(forced.get("bytes").asLong()).isEqualTo(written.length);
+        assertThat(file).hasBinaryContent(written);
+        assertThat(Cli.run("export", run, "--out", dir.toString()).err())
+                .isEqualTo("kofn: --out: " + dir + " is a folder; name a file in it" + System.lineSeparator());
+    }
+
+    @Test
     void inspectHasARowALayerThatAddsUpToTheWhole() throws IOException {
         Cli table = Cli.run("inspect", run);
         assertThat(table.code()).isZero();

@@ -34,6 +34,7 @@ class MainTest {
                 "predict",
                 "inspect",
                 "verify",
+                "export",
                 "data",
                 "data list",
                 "data fetch",
@@ -99,7 +100,7 @@ class MainTest {
         Cli none = Cli.run();
         assertThat(none.code()).isEqualTo(2);
         assertThat(none.err())
-                .isEqualTo("kofn: a command is missing: train, eval, predict, inspect, verify, data, bench,"
+                .isEqualTo("kofn: a command is missing: train, eval, predict, inspect, verify, export, data, bench,"
                         + " doctor, generate-completion (see kofn --help)" + System.lineSeparator());
     }
 
