@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 
 /**
- * Measures two sides in turn, baseline, ours, baseline, ours …, so that a slower minute of the machine hits both. Each
- * side is a sequence of parts, such as forward and backward, timed one by one.
+ * Measures sides in turn, baseline, ours, baseline, ours …, so that a slower minute of the machine hits all. Each side
+ * is a sequence of parts, such as forward and backward, timed one by one.
  */
 public final class Comparison {
     private final Stopwatch stopwatch;
@@ -51,23 +51,35 @@ public final class Comparison {
 
     /** Measures; what the parts take of native memory is released after every repetition. */
     public Result run(List<Runnable> baseline, List<Runnable> ours) {
-        long start = nanoseconds.getAsLong();
-        for (int rounds = 0; effort.isCold(rounds, since(start)); rounds++) {
-            repetition(baseline);
-            repetition(ours);
-        }
-        List<double[]> baselineTimes = new ArrayList<>();
-        List<double[]> oursTimes = new ArrayList<>();
-        start = nanoseconds.getAsLong();
-        while (effort.isWanted(oursTimes.size(), since(start))) {
-            baselineTimes.add(repetition(baseline));
-            oursTimes.add(repetition(ours));
-        }
-        double[] ratios = IntStream.range(0, oursTimes.size())
-                .mapToDouble(round -> sum(baselineTimes.get(round)) / sum(oursTimes.get(round)))
+        List<List<double[]>> times = inTurn(List.of(baseline, ours));
+        double[] ratios = IntStream.range(0, times.get(0).size())
+                .mapToDouble(
+                        round -> sum(times.get(0).get(round)) / sum(times.get(1).get(round)))
                 .toArray();
         return new Result(
-                side(baselineTimes), side(oursTimes), Timing.of(ratios).median());
+                side(times.get(0)), side(times.get(1)), Timing.of(ratios).median());
+    }
+
+    /** Measures any number of sides, in their order. */
+    public List<Side> run(List<List<Runnable>> sides) {
+        return inTurn(sides).stream().map(Comparison::side).toList();
+    }
+
+    /** The times of every side, repetition and part. */
+    private List<List<double[]>> inTurn(List<List<Runnable>> sides) {
+        long start = nanoseconds.getAsLong();
+        for (int rounds = 0; effort.isCold(rounds, since(start)); rounds++) {
+            sides.forEach(this::repetition);
+        }
+        List<List<double[]>> times = new ArrayList<>();
+        sides.forEach(side -> times.add(new ArrayList<>()));
+        start = nanoseconds.getAsLong();
+        while (effort.isWanted(times.get(0).size(), since(start))) {
+            for (int side = 0; side < sides.size(); side++) {
+                times.get(side).add(repetition(sides.get(side)));
+            }
+        }
+        return times;
     }
 
     private double since(long start) {

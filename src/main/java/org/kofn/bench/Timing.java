@@ -9,9 +9,10 @@ import java.util.Arrays;
  * @param median in milliseconds
  * @param p20 the time that a fifth of the repetitions stayed below
  * @param p80 the time that four fifths stayed below
+ * @param p99 the time that only a hundredth took longer than; of few repetitions, next to the longest
  * @param n repetitions
  */
-public record Timing(double median, double p20, double p80, int n) {
+public record Timing(double median, double p20, double p80, double p99, int n) {
 
     /** The summary of these times, in milliseconds. */
     public static Timing of(double[] milliseconds) {
@@ -20,7 +21,12 @@ public record Timing(double median, double p20, double p80, int n) {
         }
         double[] sorted = milliseconds.clone();
         Arrays.sort(sorted);
-        return new Timing(quantile(sorted, 0.5), quantile(sorted, 0.2), quantile(sorted, 0.8), sorted.length);
+        return new Timing(
+                quantile(sorted, 0.5),
+                quantile(sorted, 0.2),
+                quantile(sorted, 0.8),
+                quantile(sorted, 0.99),
+                sorted.length);
     }
 
     /** Between the two order statistics at (n − 1)·q, in proportion. */

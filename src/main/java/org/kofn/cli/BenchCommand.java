@@ -15,9 +15,10 @@ import picocli.CommandLine.Spec;
         footer = {
             "%nExamples:",
             "  kofn bench sample --networks resnet-18",
-            "  kofn bench step --networks resnet-20,vgg7 --json"
+            "  kofn bench step --networks resnet-20,vgg7 --json",
+            "  kofn bench model --network resnet-18 --density 1/8"
         },
-        subcommands = {BenchSampleCommand.class, BenchStepCommand.class})
+        subcommands = {BenchSampleCommand.class, BenchStepCommand.class, BenchModelCommand.class})
 final class BenchCommand implements Runnable {
     @Spec
     private CommandSpec spec;

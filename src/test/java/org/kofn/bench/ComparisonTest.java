@@ -30,11 +30,19 @@ class ComparisonTest {
         Comparison.Result result = comparison(new Effort(3, 1))
                 .run(List.of(work("A", 30), work("a", 10)), List.of(work("B", 4), work("b", 1)));
         assertThat(String.join("", calls)).isEqualTo("AaBb".repeat(2 + 3));
-        assertThat(result.baseline().total()).isEqualTo(new Timing(40, 40, 40, 3));
+        assertThat(result.baseline().total()).isEqualTo(new Timing(40, 40, 40, 40, 3));
         assertThat(result.baseline().parts()).extracting(Timing::median).containsExactly(30.0, 10.0);
         assertThat(result.ours().parts()).extracting(Timing::median).containsExactly(4.0, 1.0);
         assertThat(result.ratio()).isEqualTo(8);
         assertThat(result.pairedRatio()).isEqualTo(8);
+    }
+
+    @Test
+    void anyNumberOfSidesTakeTurns() {
+        List<Comparison.Side> sides = comparison(new Effort(2, 1))
+                .run(List.of(List.of(work("A", 3)), List.of(work("B", 2)), List.of(work("C", 1))));
+        assertThat(String.join("", calls)).isEqualTo("ABC".repeat(2 + 2));
+        assertThat(sides).extracting(side -> side.total().median()).containsExactly(3.0, 2.0, 1.0);
     }
 
     /** The medians are of different rounds, and equal; in its own round, baseline took 1, 2 and 3 times as long. */
@@ -54,7 +62,7 @@ class ComparisonTest {
         int[] round = {0};
         Runnable slowAtFirst = () -> now += (round[0]++ < 2 ? 1000 : 3) * 1_000_000L;
         Comparison.Result result = comparison(new Effort(4, 1)).run(List.of(slowAtFirst), List.of(work("B", 1)));
-        assertThat(result.baseline().total()).isEqualTo(new Timing(3, 3, 3, 4));
+        assertThat(result.baseline().total()).isEqualTo(new Timing(3, 3, 3, 3, 4));
     }
 
     @Test
@@ -65,7 +73,7 @@ class ComparisonTest {
         Runnable second = () -> now += (round[0]++ % 2 == 0 ? 2 : 10) * 1_000_000L;
         Comparison.Result result =
                 comparison(new Effort(6, 1)).run(List.of(first, second), List.of(work("B", 1), work("b", 1)));
-        assertThat(result.baseline().total()).isEqualTo(new Timing(12, 12, 12, 6));
+        assertThat(result.baseline().total()).isEqualTo(new Timing(12, 12, 12, 12, 6));
         assertThat(result.baseline().parts()).extracting(Timing::median).containsExactly(6.0, 6.0);
     }
 

@@ -2,9 +2,13 @@ package org.kofn.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.onnxruntime.OrtEnvironment;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -108,6 +112,74 @@ class BenchTest {
                 .contains("ratio", "paired_overhead_percent", "kernels_ms", "pruned_layers", "machine", "threads");
     }
 
+    /** ONNX Runtime's classes are on the tests' class path, but are to be found in the jar. */
+    @Test
+    void modelComparesRuntimesThatGiveTheSameScores() throws Exception {
+        Path jar = Path.of(OrtEnvironment.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+        Cli bench = Cli.run(
+                "bench",
+                "model",
+                "--network",
+                "digits-cnn",
+                "--density",
+                "25%",
+                "--batches",
+                "1,3",
+                "--repeats",
+                "3",
+                "--threads",
+                "1",
+                "--onnxruntime",
+                jar.toString(),
+                "--json");
+        assertThat(bench.code()).as(bench.err()).isZero();
+        assertThat(bench.err()).contains("measuring batches of 1", "measuring batches of 3");
+        Map<String, JsonNode> lines = new LinkedHashMap<>();
+        for (String line : bench.out().lines().toList()) {
+            JsonNode node = Json.MAPPER.readTree(line);
+            lines.put(node.get("batch").asInt() + " " + node.get("engine").asText(), node);
+        }
+        assertThat(lines.keySet())
+                .contains("1 LibTorch, frozen", "1 ONNX Runtime", "1 kofn sparse", "3 ONNX Runtime", "3 kofn sparse");
+        lines.forEach((name, line) -> {
+            assertThat(line.get("n").asInt()).as(name).isEqualTo(3);
+            assertThat(line.get("images_per_s").asDouble())
+                    .as(name)
+                    .isEqualTo(
+                            1e3 * line.get("batch").asInt() / line.get("p50_ms").asDouble());
+            assertThat(line.get("max_difference").asDouble()
+                            / line.get("max_score").asDouble())
+                    .as(name)
+                    .isLessThan(1e-5);
+            assertThat(line.get("peak_load_bytes").asLong()).as(name).isPositive();
+            assertThat(line.get("file_bytes").asLong()).as(name).isPositive();
+        });
+        assertThat(lines.values().stream()
+                        .filter(line -> line.get("baseline").asBoolean())
+                        .map(line -> line.get("ratio").asDouble()))
+                .containsExactly(1.0, 1.0);
+        assertThat(lines.get("1 kofn sparse").get("file_bytes").asLong())
+                .isLessThan(lines.get("1 ONNX Runtime").get("file_bytes").asLong());
+    }
+
+    @Test
+    void modelHasATable() {
+        Cli bench = Cli.run("bench", "model", "--network", "digits-cnn", "--batches", "2", "--repeats", "2");
+        assertThat(bench.code()).as(bench.err()).isZero();
+        List<String> lines = bench.out().lines().toList();
+        assertThat(lines.get(0))
+                .matches("case +runtime +p50 ms +p99 ms +images/s +ratio +peak MB loading +running +file kB"
+                        + " +difference +n");
+        assertThat(lines.subList(1, lines.size() - 1))
+                .allMatch(line -> line.matches(
+                        "digits-cnn/batch-2 +(LibTorch|kofn)[a-z, ]+( +[\\d,.]+){7}" + " +\\d\\.\\de[-+]\\d+ +2"));
+        assertThat(lines.get(lines.size() - 1)).startsWith("on cpu (");
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -129,6 +201,19 @@ class BenchTest {
                 "sample --threads -1              | 2 | kofn: --threads: must not be negative, as -1 is",
                 "step --networks vgg8             | 2 | kofn: --networks: 'vgg8' is not known; did you mean 'vgg7'?",
                 "step --batch 0                   | 2 | kofn: --batch: must lie between 1 and 8192, not at 0",
+                "model                            | 2 | kofn: give either a run folder or --network (see kofn bench model"
+                        + " --help)",
+                "model runs/x --network vgg7      | 2 | kofn: give either a run folder or --network (see kofn bench model"
+                        + " --help)",
+                "model runs/none                  | 3 | kofn: runs/none: no such run folder; 'kofn train RECIPE --out"
+                        + " runs/none' makes one",
+                "model --network vgg8             | 2 | kofn: model 'vgg8' is not known; did you mean 'vgg7'?",
+                "model --network vgg7 --density 2:4  | 2 | kofn: --density: 2:4 is a granularity; write 2/4",
+                "model --network vgg7 --density none | 2 | kofn: --density: keep: 'none' is not a budget; write 8/64, 5%,"
+                        + " 2:4 or all",
+                "model --network vgg7 --batches 0 | 2 | kofn: --batches: must lie between 1 and 8192, not at 0",
+                "model --network vgg7 --repeats -1 | 2 | kofn: --repeats: must not be negative, as -1 is",
+                "model --network vgg7 --onnxruntime no.jar | 3 | kofn: --onnxruntime: no.jar: no such file",
                 "step --seconds 0                 | 2 | kofn: --seconds: must be above 0, not 0.0",
             })
     void whatCannotBeMeasuredIsOneLine(String args, int code, String line) {

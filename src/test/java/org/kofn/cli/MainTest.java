@@ -42,6 +42,7 @@ class MainTest {
                 "bench",
                 "bench sample",
                 "bench step",
+                "bench model",
                 "doctor"
             })
     void everyCommandHasAHelpWithExamplesAndExitCodes(String command) {
@@ -84,7 +85,7 @@ class MainTest {
                 "eval x --runtime spars | kofn: Invalid value for option '--runtime': expected one of [TORCHSCRIPT,"
                         + " SPARSE] (case-insensitive) but was 'spars' (see kofn eval --help)",
                 "data                   | kofn: a command is missing: fetch, import, list (see kofn data --help)",
-                "bench                  | kofn: a command is missing: sample, step (see kofn bench --help)",
+                "bench                  | kofn: a command is missing: sample, step, model (see kofn bench --help)",
                 "data fetch mist        | kofn: data set 'mist' is not known; did you mean 'mnist'?",
                 "doctor --colour        | kofn: Unknown option: '--colour' (see kofn doctor --help)",
             })

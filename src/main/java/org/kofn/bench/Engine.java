@@ -1,0 +1,84 @@
+package org.kofn.bench;
+
+import java.nio.file.Path;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.kofn.export.SparseModel;
+
+/** What runs a network in a measurement of {@code kofn bench model}. */
+enum Engine {
+    /** Frozen, so that weights are constants and batch norms folded; images contiguous. */
+    LIBTORCH("LibTorch, frozen"),
+    /** The same with the channels innermost, of which oneDNN has loops of their own. */
+    LIBTORCH_CHANNELS_LAST("LibTorch, frozen, channels last"),
+    /** Frozen and optimised for inference: convolutions, rectifiers and sums in oneDNN's own layout. */
+    LIBTORCH_OPTIMISED("LibTorch, optimised"),
+    /** ONNX Runtime with its default optimisations: all. */
+    ONNX_RUNTIME("ONNX Runtime"),
+    /** kofn's sparse runtime. */
+    SPARSE("kofn sparse");
+
+    private final String words;
+
+    Engine(String words) {
+        this.words = words;
+    }
+
+    /** A loaded network. */
+    interface Loaded extends AutoCloseable {
+        /** fp32 scores [batch, classes] of fp32 images; they belong to the caller's scope. */
+        Tensor run(Tensor images);
+
+        @Override
+        void close();
+    }
+
+    /** In reports. */
+    String words() {
+        return words;
+    }
+
+    /** Whether it is LibTorch, which the others are compared with. */
+    boolean isBaseline() {
+        return ordinal() <= LIBTORCH_OPTIMISED.ordinal();
+    }
+
+    /** The file that it reads. */
+    Path file(ModelFiles files) {
+        return switch (this) {
+            case ONNX_RUNTIME -> files.onnx();
+            case SPARSE -> files.compact();
+            default -> files.modelPt();
+        };
+    }
+
+    /** Images as it likes them, in the caller's scope. */
+    Tensor arrange(Tensor images) {
+        return this == LIBTORCH_CHANNELS_LAST ? images.contiguous(MemoryFormat.ChannelsLast) : images;
+    }
+
+    /** Reads its file. */
+    Loaded load(ModelFiles files, int threads) {
+        return switch (this) {
+            case SPARSE -> sparse(SparseModel.open(files.compact(), threads));
+            case ONNX_RUNTIME -> new OnnxRuntime(files.onnxRuntime(), files.onnx(), threads);
+            case LIBTORCH, LIBTORCH_CHANNELS_LAST -> new FrozenModule(files.modelPt(), torch::freeze);
+            case LIBTORCH_OPTIMISED -> new FrozenModule(files.modelPt(), torch::optimize_for_inference);
+        };
+    }
+
+    private static Loaded sparse(SparseModel model) {
+        return new Loaded() {
+            @Override
+            public Tensor run(Tensor images) {
+                return model.logits(images);
+            }
+
+            @Override
+            public void close() {
+                model.close();
+            }
+        };
+    }
+}

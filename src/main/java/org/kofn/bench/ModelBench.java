@@ -1,0 +1,163 @@
+package org.kofn.bench;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.kofn.base.KofnException;
+import org.kofn.nn.Network;
+import org.kofn.nn.Shape;
+
+/**
+ * A whole pruned network in the sparse runtime beside the same network, dense with its masks folded in, in LibTorch and
+ * ONNX Runtime: all in one process, batch by batch in turn, on the same random images. What all are compared with is
+ * the fastest of LibTorch's ways.
+ */
+public final class ModelBench implements AutoCloseable {
+    private final ModelFiles files;
+    private final Network network;
+    private final int threads;
+    private final Effort effort;
+    private final Consumer<String> says;
+    private final Map<Engine, Engine.Loaded> engines = new EnumMap<>(Engine.class);
+
+    /**
+     * Reads a network's files.
+     *
+     * @param modelPt the network as TorchScript
+     * @param compact the same as {@code model.safetensors}
+     * @param onnxRuntime the jar of ONNX Runtime; null to go without
+     * @param folder where to export the network for it
+     * @param threads that every engine uses
+     * @param says what could not be measured, a line each
+     * @throws KofnException (file) when a file is missing or damaged
+     */
+    public ModelBench(
+            Path modelPt,
+            Path compact,
+            Path onnxRuntime,
+            Path folder,
+            int threads,
+            Effort effort,
+            Consumer<String> says) {
+        this.files = ModelFiles.of(modelPt, compact, onnxRuntime, folder);
+        this.network = files.network();
+        this.threads = threads;
+        this.effort = effort;
+        this.says = says;
+    }
+
+    /** Measures batches of a size, an engine a result, LibTorch's first. */
+    public List<ModelResult> run(int batch) {
+        Map<Engine, MemoryProbe> memory = memory(batch);
+        try (PointerScope scope = new PointerScope()) {
+            Shape input = network.input();
+            torch.manual_seed(1);
+            Tensor images = torch.randn(batch, input.channels(), input.height(), input.width());
+            List<Engine> order = new ArrayList<>();
+            List<List<Runnable>> sides = new ArrayList<>();
+            List<Tensor> scores = new ArrayList<>();
+            for (Engine engine : memory.keySet()) {
+                Engine.Loaded loaded = engines.computeIfAbsent(engine, one -> one.load(files, threads));
+                Tensor arranged = engine.arrange(images);
+                order.add(engine);
+                scores.add(loaded.run(arranged));
+                sides.add(List.of(() -> loaded.run(arranged)));
+            }
+            Comparison comparison = new Comparison(Stopwatch.wall(System::nanoTime), effort);
+            List<Timing> timings =
+                    comparison.run(sides).stream().map(Comparison.Side::total).toList();
+            int baseline = fastest(order, timings);
+            List<ModelResult> results = new ArrayList<>();
+            for (int i = 0; i < order.size(); i++) {
+                Tensor expected = scores.get(baseline);
+                double difference = scores.get(i).sub(expected).abs().max().item_double();
+                results.add(result(
+                        order.get(i),
+                        i == baseline,
+                        batch,
+                        timings.get(i),
+                        timings.get(baseline).median(),
+                        difference,
+                        expected.abs().max().item_double(),
+                        memory.get(order.get(i))));
+            }
+            return results;
+        }
+    }
+
+    /** The engines that can run the network here, with what they take: each is tried in a process of its own first. */
+    private Map<Engine, MemoryProbe> memory(int batch) {
+        Map<Engine, MemoryProbe> memory = new EnumMap<>(Engine.class);
+        for (Engine engine : Engine.values()) {
+            if (engine.file(files) == null) {
+                continue;
+            }
+            MemoryProbe probe = MemoryProbe.of(engine, files, batch, threads);
+            if (probe == null) {
+                says.accept(engine.words() + ": left out, since it cannot run this network on this machine");
+            } else {
+                memory.put(engine, probe);
+            }
+        }
+        return memory;
+    }
+
+    private static int fastest(List<Engine> engines, List<Timing> timings) {
+        int fastest = -1;
+        for (int i = 0; i < engines.size(); i++) {
+            if (engines.get(i).isBaseline()
+                    && (fastest < 0
+                            || timings.get(i).median() < timings.get(fastest).median())) {
+                fastest = i;
+            }
+        }
+        return fastest;
+    }
+
+    private ModelResult result(
+            Engine engine,
+            boolean baseline,
+            int batch,
+            Timing timing,
+            double baselineMs,
+            double difference,
+            double largest,
+            MemoryProbe memory) {
+        try {
+            return new ModelResult(
+                    network.name() + "/batch-" + batch,
+                    engine.words(),
+                    baseline,
+                    batch,
+                    timing.median(),
+                    timing.p20(),
+                    timing.p80(),
+                    timing.p99(),
+                    1e3 * batch / timing.median(),
+                    baselineMs / timing.median(),
+                    timing.n(),
+                    difference,
+                    largest,
+                    memory.load(),
+                    memory.run(),
+                    Files.size(engine.file(files)),
+                    threads);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        engines.values().forEach(Engine.Loaded::close);
+    }
+}

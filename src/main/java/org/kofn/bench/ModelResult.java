@@ -1,0 +1,38 @@
+package org.kofn.bench;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/**
+ * What came out for one engine and size of batch in {@code kofn bench model}; the keys of its JSON. Times are of one
+ * batch, in milliseconds.
+ *
+ * @param name the case, {@code NETWORK/batch-B}
+ * @param engine what ran
+ * @param baseline whether the others' ratios are to this one
+ * @param imagesPerS at the median
+ * @param ratio the median of the fastest LibTorch through this one's
+ * @param n repetitions
+ * @param maxDifference the largest difference of a score to LibTorch's
+ * @param maxScore the largest score, to compare that with
+ * @param peakLoadBytes {@link MemoryProbe#load}; null where memory is not measured
+ * @param peakRunBytes {@link MemoryProbe#run}
+ * @param fileBytes of the file that it reads
+ */
+public record ModelResult(
+        @JsonProperty("case") String name,
+        String engine,
+        boolean baseline,
+        int batch,
+        double p50Ms,
+        double p20Ms,
+        double p80Ms,
+        double p99Ms,
+        double imagesPerS,
+        double ratio,
+        int n,
+        double maxDifference,
+        double maxScore,
+        Long peakLoadBytes,
+        Long peakRunBytes,
+        long fileBytes,
+        int threads) {}
