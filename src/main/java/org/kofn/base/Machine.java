@@ -1,4 +1,4 @@
-package org.kofn.cli;
+package org.kofn.base;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -7,11 +7,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What Linux says about the machine: its processor, its memory, NVIDIA's driver. Empty answers where it says nothing.
  */
-final class Machine {
+public final class Machine {
     /** Features of a CPU that sparse and quantised kernels care about, as {@code /proc/cpuinfo} spells them. */
     private static final Set<String> FEATURES = Set.of(
             "avx2",
@@ -36,17 +38,31 @@ final class Machine {
     private final Path proc;
 
     /** Reads below {@code proc}, which is {@code /proc} outside tests. */
-    Machine(Path proc) {
+    public Machine(Path proc) {
         this.proc = proc;
     }
 
+    /** The machine that this runs on. */
+    public static Machine here() {
+        return new Machine(Path.of("/proc"));
+    }
+
     /** The processor's name, if the kernel tells it. */
-    Optional<String> processor() {
+    public Optional<String> processor() {
         return value("cpuinfo", "model name");
     }
 
+    /** Likewise with family and model, which tell processors apart whose names a virtual machine has shortened. */
+    public String processorModel() {
+        String numbers = Stream.of("cpu family", "model")
+                .map(key -> value("cpuinfo", key).map(number -> ", " + key.replace("cpu ", "") + " " + number))
+                .flatMap(Optional::stream)
+                .collect(Collectors.joining());
+        return processor().orElse("unknown processor") + numbers;
+    }
+
     /** The processor's features that kernels care about, sorted. */
-    Set<String> features() {
+    public Set<String> features() {
         Set<String> features = new TreeSet<>();
         value("cpuinfo", "flags")
                 .or(() -> value("cpuinfo", "Features"))
@@ -56,12 +72,12 @@ final class Machine {
     }
 
     /** A line of {@code /proc/meminfo} in MiB, such as {@code MemTotal} or {@code MemAvailable}. */
-    Optional<Long> memory(String key) {
+    public Optional<Long> memory(String key) {
         return value("meminfo", key).map(text -> Long.parseLong(text.replaceAll("\\D", "")) >> 10);
     }
 
     /** The version of NVIDIA's driver, if there is one. */
-    Optional<String> nvidiaDriver() {
+    public Optional<String> nvidiaDriver() {
         return lines("driver/nvidia/version").stream()
                 .findFirst()
                 .map(line -> line.replaceFirst(".*?(\\d+\\.\\d+[.\\d]*).*", "$1"));

@@ -11,9 +11,12 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.BuildInfo;
 import org.kofn.base.ExitCode;
+import org.kofn.base.KofnException;
+import org.kofn.base.Machine;
 import org.kofn.data.DataCatalog;
 import org.kofn.kernels.Kernels;
 import org.kofn.kernels.NativeLibrary;
+import org.kofn.runtime.DispatchTable;
 import org.kofn.torch.CudaDevice;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
@@ -30,7 +33,7 @@ final class DoctorCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    private final Machine machine = new Machine(Path.of("/proc"));
+    private final Machine machine = Machine.here();
     private PrintWriter out;
 
     @Override
@@ -43,8 +46,20 @@ final class DoctorCommand implements Callable<Integer> {
         row("CPU", machine.processor().orElse("unknown") + ": " + String.join(" ", machine.features()));
         boolean torchLoads = libTorch(build);
         boolean cudaFine = cuda(torchLoads);
+        if (torchLoads) {
+            row("dispatch", dispatch());
+        }
         row("data", DataCatalog.home() + " (KOFN_DATA names another folder)");
         return (torchLoads && cudaFine ? ExitCode.OK : ExitCode.DEVICE).code();
+    }
+
+    /** What decides between sparse kernels and dense operations; a damaged file is something to report here. */
+    private static String dispatch() {
+        try {
+            return DispatchTable.open(DataCatalog.home()).describe();
+        } catch (KofnException e) {
+            return e.getMessage();
+        }
     }
 
     private String system() {

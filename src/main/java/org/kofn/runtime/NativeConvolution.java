@@ -64,12 +64,12 @@ final class NativeConvolution implements AutoCloseable {
 
     /** Whether the native kernels compute this; linear layers as convolutions of one pixel. */
     static boolean computes(Op.Weighted op) {
-        if (!(op instanceof Op.Conv conv)) {
-            return true;
-        }
-        Window w = conv.window();
-        return conv.groups() == 1
-                && w.dense()
+        return !(op instanceof Op.Conv conv) || (conv.groups() == 1 && computes(conv.window()));
+    }
+
+    /** Whether they know a window. */
+    static boolean computes(Window w) {
+        return w.dense()
                 && Math.max(w.height(), w.width()) <= LARGEST_WINDOW
                 && Math.max(w.strideHeight(), w.strideWidth()) <= LARGEST_WINDOW
                 && Math.max(w.padHeight(), w.padWidth()) <= LARGEST_PADDING;

@@ -19,12 +19,9 @@ import org.kofn.nn.Shape;
  * LibTorch, and puts changes of layout between them, once for each value that needs one.
  */
 final class Scheduler {
-    /** Colours, with which dense kernels fill their vectors badly. */
-    private static final int FEW_CHANNELS = 4;
-
     private final InferenceGraph graph;
     private final int batch;
-    private final double breakEven;
+    private final Dispatch dispatch;
     private final int threads;
     private final Map<String, Shape> shapes;
     private final Halos halos;
@@ -38,12 +35,12 @@ final class Scheduler {
     /**
      * Schedules a graph.
      *
-     * @param breakEven the density up to which native kernels compute a layer
+     * @param dispatch decides what the native kernels compute
      */
-    Scheduler(InferenceGraph graph, int batch, double breakEven, int threads) {
+    Scheduler(InferenceGraph graph, int batch, Dispatch dispatch, int threads) {
         this.graph = graph;
         this.batch = batch;
-        this.breakEven = breakEven;
+        this.dispatch = dispatch;
         this.threads = threads;
         this.shapes = graph.shapes();
         this.halos = new Halos(graph, this::isNative);
@@ -77,17 +74,21 @@ final class Scheduler {
         return plain.get(graph.output());
     }
 
-    /**
-     * Whether the native kernels compute an operation: sparse ones that they know, and convolutions of images with few
-     * channels, which dense kernels are no better at. Linear layers only with sixteen images innermost.
-     */
+    /** Whether the native kernels compute an operation: one that they know, up to its break-even density. */
     private boolean isNative(Op op) {
-        if (!(op instanceof Op.Weighted weighted) || !NativeConvolution.available()) {
-            return false;
-        }
+        return op instanceof Op.Weighted weighted
+                && isKnown(weighted)
+                && density(weighted) <= breakEven(weighted).density();
+    }
+
+    /** Whether the native kernels could compute it; linear layers only with sixteen images innermost. */
+    private boolean isKnown(Op.Weighted op) {
         boolean fits = op instanceof Op.Conv || form(op) == PaddedLayout.BATCH16;
-        boolean few = breakEven > 0 && weighted.weight().size(1) <= FEW_CHANNELS;
-        return fits && NativeConvolution.computes(weighted) && (few || density(weighted) <= breakEven);
+        return NativeConvolution.available() && fits && NativeConvolution.computes(op);
+    }
+
+    private BreakEven breakEven(Op.Weighted op) {
+        return dispatch.of(new LayerCase(LayerShape.of(op, shapes.get(op.input())), batch, threads));
     }
 
     /** The form in which an operation reads its input: what comes out of strides is smaller, and converted after it. */
@@ -95,8 +96,15 @@ final class Scheduler {
         return KofnSparseConv.form(batch, shapes.get(op.inputs().get(0)).width());
     }
 
+    /** k/n, k being the longest list: shorter ones are filled up. */
     private static double density(Op.Weighted op) {
-        return op.kept() == null ? 1 : op.kept().density();
+        return op.kept() == null ? 1 : (double) op.kept().longest() / op.kept().inputs();
+    }
+
+    /** Such as {@code sparse, density 0.125, break-even density 0.58 (measured)}. */
+    private String decision(String what, Op.Weighted op) {
+        String density = String.format(Locale.ROOT, "%s, density %.3g", what, density(op));
+        return isKnown(op) ? density + ", " + breakEven(op) : density;
     }
 
     private void convolution(Op.Weighted op) {
@@ -112,12 +120,8 @@ final class Scheduler {
         NativeConvolution plan = new NativeConvolution(op, input.padded(), output.padded(), threads);
         convolutions.add(plan);
         padded.put(op.name(), List.of(output));
-        String kernel = String.format(
-                Locale.ROOT,
-                "%s, density %.3g, %s",
-                op.kept() == null ? "dense in the sparse kernel" : "sparse",
-                density(op),
-                plan.describe());
+        String kernel =
+                decision(op.kept() == null ? "dense in the sparse kernel" : "sparse", op) + ", " + plan.describe();
         // In place only where the convolution does not read what it is added to.
         Buffer inPlace = input.equals(residual) ? null : residual;
         long scratch = plan.workspaceBytes();
@@ -148,9 +152,7 @@ final class Scheduler {
         op.inputs().forEach(input -> reads.add(plain(op, input)));
         Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch);
         plain.put(op.name(), output);
-        String kernel = op instanceof Op.Weighted weighted
-                ? String.format(Locale.ROOT, "dense, density %.3g, LibTorch", density(weighted))
-                : "LibTorch";
+        String kernel = op instanceof Op.Weighted weighted ? decision("dense", weighted) + ", LibTorch" : "LibTorch";
         Step.Call call = op instanceof Op.Linear linear
                 ? workspace -> linear(linear, workspace.tensor(reads.get(0)), workspace.tensor(output))
                 : workspace -> {

@@ -17,38 +17,29 @@ import org.bytedeco.pytorch.Tensor;
  * LibTorch's operations may round by batch.
  */
 public final class SparseNetwork implements AutoCloseable {
-    /**
-     * The density up to which the native kernels compute a layer, if nothing else is known: below it, they are faster
-     * than dense ones.
-     */
-    public static final double BREAK_EVEN = 0.6;
-
     private final PreparedNetwork network;
     private final int threads;
-    private final double breakEven;
+    private final Dispatch dispatch;
     private final Map<Integer, BatchPlan> plans = new ConcurrentHashMap<>();
+
+    /** A runtime that knows no measurements, so that the default rule decides; otherwise as below. */
+    public SparseNetwork(PreparedNetwork network, int threads) {
+        this(network, threads, DispatchTable.none());
+    }
 
     /**
      * A runtime of a network, which must stay open as long.
      *
      * @param threads that one inference uses
+     * @param dispatch decides which layers the sparse kernels compute: {@link DispatchTable#open} knows this machine
      */
-    public SparseNetwork(PreparedNetwork network, int threads) {
-        this(network, threads, BREAK_EVEN);
-    }
-
-    /**
-     * Likewise.
-     *
-     * @param breakEven the density up to which the native kernels compute a layer: 1 for all, 0 for none
-     */
-    public SparseNetwork(PreparedNetwork network, int threads, double breakEven) {
+    public SparseNetwork(PreparedNetwork network, int threads, Dispatch dispatch) {
         if (threads < 1) {
             throw new IllegalArgumentException(threads + " threads");
         }
         this.network = network;
         this.threads = threads;
-        this.breakEven = breakEven;
+        this.dispatch = dispatch;
     }
 
     /**
@@ -64,7 +55,10 @@ public final class SparseNetwork implements AutoCloseable {
         }
     }
 
-    /** What computes each layer for batches of a size, such as {@code conv2: sparse, density 0.125, rows 8x2 …}. */
+    /**
+     * What computes each layer for batches of a size, and why: {@code conv2: sparse, density 0.125, break-even density
+     * 0.58 (measured), rows 8x2 …}, or {@code conv1: dense, density 0.5, break-even density 0.09 (measured), LibTorch}.
+     */
     public List<String> layers(int batch) {
         return plan(batch).steps().stream()
                 .filter(step -> step.kernel() != null)
@@ -85,7 +79,7 @@ public final class SparseNetwork implements AutoCloseable {
     private BatchPlan plan(int batch) {
         return plans.computeIfAbsent(batch, size -> {
             try (PointerScope scope = new PointerScope()) {
-                return new BatchPlan(new Scheduler(network.graph(), size, breakEven, threads));
+                return new BatchPlan(new Scheduler(network.graph(), size, dispatch, threads));
             }
         });
     }

@@ -1,9 +1,13 @@
 package org.kofn.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.onnxruntime.OrtEnvironment;
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -11,8 +15,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.bench.BenchLayer;
+import org.kofn.bench.Effort;
+import org.kofn.bench.Tuner;
+import org.kofn.runtime.DispatchTable;
+import org.kofn.runtime.LayerCase;
+import org.kofn.runtime.SparseLayer;
 
 class BenchTest {
     @Test
@@ -180,10 +191,115 @@ class BenchTest {
         assertThat(lines.get(lines.size() - 1)).startsWith("on cpu (");
     }
 
+    @Test
+    void convIsATableWithARowALayerAndMeans() {
+        assumeThat(SparseLayer.available()).isTrue();
+        Cli bench = Cli.run(
+                "bench",
+                "conv",
+                "--networks",
+                "resnet-20",
+                "--layers",
+                "layer2.0",
+                "--batch",
+                "1,2",
+                "--repeats",
+                "2",
+                "--threads",
+                "1");
+        assertThat(bench.code()).isZero();
+        assertThat(bench.err()).contains("measuring resnet-20/layer2.0.conv1, batch 2");
+        List<String> lines = bench.out()
+                .lines()
+                .filter(line -> !line.startsWith("LibTorch's"))
+                .toList();
+        assertThat(lines).hasSize(2 * 6);
+        assertThat(lines.get(0))
+                .isEqualTo("batch 1, 1 threads, warm caches: how many times faster than dense, by density");
+        assertThat(lines.get(1))
+                .matches("layer +times +shape +dense ms +dense GFLOP/s +layout +1 +1/2 +1/4 +1/8 +1/16 +1/32 +n");
+        assertThat(lines.get(2))
+                .matches(
+                        "resnet-20/layer2.0.conv1 +1 +16>32 3x3/2 32x32 +[\\d.]+ +[\\d.]+ +[a-z -]+( +[\\d.]+){5} +- +2");
+        assertThat(lines.get(3)).startsWith("resnet-20/layer2.0.conv2 ");
+        assertThat(lines.get(4)).startsWith("resnet-20/layer2.0.downsample.0 ");
+        assertThat(lines.get(5))
+                .as("only one has all densities")
+                .startsWith("geometric mean                       1  3x3 ");
+        assertThat(lines.get(6)).startsWith("batch 2, 1 threads, ");
+    }
+
+    @Test
+    void linearAndMeansAndJson() throws Exception {
+        assumeThat(SparseLayer.available()).isTrue();
+        String[] args = {"bench", "linear", "--shapes", "64x32", "--batch", "16", "--repeats", "2", "--share", "4"};
+        List<String> lines = Cli.run(args).out().lines().toList();
+        assertThat(lines.get(2)).startsWith("linear/64x32 ").contains("64>32 linear share 4");
+        assertThat(lines.get(3)).matches("geometric mean +1 +linear +- +- +-( +[\\d.]+){6} +-");
+
+        Cli json = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json", "--cold"))
+                .toArray(String[]::new));
+        JsonNode line = Json.MAPPER.readTree(json.out());
+        assertThat(line.get("case").asText()).isEqualTo("linear/64x32");
+        assertThat(line.get("cold").asBoolean()).isTrue();
+        assertThat(line.get("shape").get("share").asInt()).isEqualTo(4);
+        assertThat(line.get("sparse")).hasSize(6);
+        assertThat(line.get("sparse").get(5).get("kept").asInt()).isEqualTo(2);
+        assertThat(line.get("sparse").get(5).fieldNames())
+                .toIterable()
+                .containsExactly("density_one_in", "kept", "ms", "p20_ms", "p80_ms", "ratio", "gflop_per_s", "kernel");
+        assertThat(line.fieldNames())
+                .toIterable()
+                .contains("dense_ms", "dense_layout", "dense_gflop_per_s", "memory_kept", "n", "machine", "commit");
+    }
+
+    /** What was measured before an interruption is kept, and a damaged table is replaced, both said. */
+    @Test
+    void tuningKeepsWhatItMeasures(@TempDir Path home) throws Exception {
+        assumeThat(SparseLayer.available()).isTrue();
+        List<BenchLayer> layers = Tuner.layers(List.of("digits-cnn"), List.of());
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        int code = new Tuning(home, new Effort(2, 1), 1)
+                .run(new PrintWriter(out, true), new PrintWriter(err, true), layers, List.of(1, 16));
+        assertThat(code).isZero();
+        assertThat(err.toString()).contains("8/8 " + layers.get(3).shape() + ", batch 16: break-even density ");
+        assertThat(out.toString().lines().toList()).hasSize(1 + 8 + 1);
+        DispatchTable table = DispatchTable.open(home);
+        assertThat(table.size()).isEqualTo(8);
+        assertThat(out.toString()).endsWith(table.describe() + System.lineSeparator());
+        assertThat(table.of(new LayerCase(layers.get(1).shape(), 16, 1)).source())
+                .isEqualTo("measured");
+
+        Path file;
+        try (Stream<Path> files = Files.list(home.resolve("dispatch"))) {
+            file = files.findFirst().orElseThrow();
+        }
+        Files.writeString(file, "{");
+        StringWriter again = new StringWriter();
+        new Tuning(home, new Effort(2, 1), 1)
+                .run(new PrintWriter(out, true), new PrintWriter(again, true), layers.subList(0, 1), List.of(1));
+        assertThat(again.toString()).startsWith("kofn: " + file + ": damaged: ");
+        assertThat(DispatchTable.open(home).size()).isEqualTo(1);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
+                "conv --networks vgg8             | 2 | kofn: model 'vgg8' is not known; did you mean 'vgg7'?",
+                "conv --batch 0                   | 2 | kofn: --batch: must lie between 1 and 1024, not at 0",
+                "conv --share 0                   | 2 | kofn: --share: must be at least 1, not 0",
+                "conv --share 1000                | 2 | kofn: --share: there is no such layer whose number of outputs is a"
+                        + " multiple of 1000",
+                "conv --networks resnet-20 --layers convl | 2 | kofn: --layers: convl is in no layer's name or shape;"
+                        + " did you mean 'conv1'?",
+                "linear --shapes 64               | 2 | kofn: --shapes: '64' is no linear layer; write inputs and outputs"
+                        + " as in 512x1000",
+                "--tune --batches 0               | 2 | kofn: --batches: must lie between 1 and 1024, not at 0",
+                "--tune --networks vgg8           | 2 | kofn: model 'vgg8' is not known; did you mean 'vgg7'?",
+                "--tune nowhere                   | 3 | kofn: nowhere: no such run folder; 'kofn train RECIPE --out"
+                        + " nowhere' makes one",
                 "sample --networks resnet18       | 2 | kofn: model 'resnet18' is not known; did you mean 'resnet-18'?",
                 "sample --granularity kernle      | 2 | kofn: --granularity: 'kernle' is no granularity; did you mean"
                         + " 'kernel'?",

@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.kofn.base.Machine;
 import org.kofn.cli.CudaLibraries.Library;
 import org.kofn.kernels.NativeLibrary;
 
@@ -17,7 +18,18 @@ class DoctorTest {
     void saysWhatRunsAndWhy() {
         Cli doctor = Cli.run("doctor");
         assertThat(doctor.out().lines().map(line -> line.split(" ")[0]))
-                .contains("kofn", "Java", "system", "CPU", "LibTorch", "device", "kernels", "sparse", "CUDA", "data");
+                .contains(
+                        "kofn",
+                        "Java",
+                        "system",
+                        "CPU",
+                        "LibTorch",
+                        "device",
+                        "kernels",
+                        "sparse",
+                        "CUDA",
+                        "dispatch",
+                        "data");
         assertThat(doctor.out())
                 .contains("kernels   " + (NativeLibrary.cpu().loads() ? "cpu: kofn_cpu, variant " : "reference: "));
         assertThat(doctor.out())
@@ -32,7 +44,7 @@ class DoctorTest {
     void machineIsReadFromProc(@TempDir Path proc) throws Exception {
         Files.writeString(
                 proc.resolve("cpuinfo"),
-                "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 sse avx512f amx_tile\n");
+                "processor\t: 0\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 sse avx512f amx_tile\n");
         Files.writeString(proc.resolve("meminfo"), "MemTotal:       2097152 kB\nMemFree:  1024 kB\n");
         Files.createDirectories(proc.resolve("driver/nvidia"));
         Files.writeString(
@@ -40,6 +52,7 @@ class DoctorTest {
                 "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Tue Sep 23 10:00:00 UTC 2025\n");
         Machine machine = new Machine(proc);
         assertThat(machine.processor()).contains("Some CPU @ 2 GHz");
+        assertThat(machine.processorModel()).isEqualTo("Some CPU @ 2 GHz, family 26, model 2");
         assertThat(machine.features()).containsExactly("amx_tile", "avx2", "avx512f");
         assertThat(machine.memory("MemTotal")).contains(2048L);
         assertThat(machine.memory("MemAvailable")).isEmpty();
@@ -50,6 +63,7 @@ class DoctorTest {
     void aBareMachineIsNoFailure(@TempDir Path proc) {
         Machine machine = new Machine(proc);
         assertThat(machine.processor()).isEmpty();
+        assertThat(machine.processorModel()).isEqualTo("unknown processor");
         assertThat(machine.features()).isEmpty();
         assertThat(machine.nvidiaDriver()).isEmpty();
     }

@@ -128,6 +128,16 @@ class LauncherTest {
     }
 
     @Test
+    void memoryIsKeptOnlyWhileMeasuring() throws Exception {
+        programsThatBuild();
+        program(
+                "java",
+                "[ \"$1\" = -version ] && echo 'openjdk version \"17\" 2025' >&2 || echo \"mmap: $MALLOC_MMAP_MAX_\"");
+        assertThat(run("bench", "conv").text()).endsWith("mmap: 0\n");
+        assertThat(run("train", "bench").text()).endsWith("mmap: \n");
+    }
+
+    @Test
     void torchJarsReplaceMaven() throws Exception {
         program("java", "[ \"$1\" = -version ] && echo 'openjdk version \"21\" 2025' >&2 || echo \"ran: $*\"");
         Map<String, String> environment = Map.of("KOFN_TORCH_JARS", "/opt/a.jar:/opt/b.jar");

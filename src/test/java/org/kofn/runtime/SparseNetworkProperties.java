@@ -21,7 +21,7 @@ class SparseNetworkProperties {
         try (PointerScope scope = new PointerScope();
                 Trained trained = RandomNetworks.trained(random, layers);
                 PreparedNetwork prepared = trained.prepare();
-                SparseNetwork sparse = new SparseNetwork(prepared, threads, breakEven / 4.0)) {
+                SparseNetwork sparse = new SparseNetwork(prepared, threads, Dispatch.at(breakEven / 4.0))) {
             LibTorchExecutor oracle = new LibTorchExecutor(prepared.graph());
             for (int run = 0; run < 4; run++) {
                 // The second inference of a size finds what the first one left in memory.

@@ -84,7 +84,7 @@ class SparseNetworkTest {
         try (PointerScope scope = new PointerScope();
                 Trained trained = new Trained(network, 1);
                 PreparedNetwork prepared = trained.prepare();
-                SparseNetwork sparse = new SparseNetwork(prepared, 1, 1)) {
+                SparseNetwork sparse = new SparseNetwork(prepared, 1, Dispatch.at(1))) {
             assertThat(prepared.graph().ops()).as("all sums are fused").hasSize(10);
             for (int batch : new int[] {1, 2, 16, 1, 16}) {
                 Tensor images = trained.images(batch);
@@ -105,14 +105,38 @@ class SparseNetworkTest {
                 SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
             List<String> single = sparse.layers(1);
             assertThat(single).hasSize(5);
-            assertThat(single.get(0)).startsWith("conv1: dense in the sparse kernel, density 1.00, ");
-            assertThat(single.get(1)).startsWith("conv2: sparse, density 0.250, ");
+            assertThat(single.get(0))
+                    .startsWith(
+                            "conv1: dense in the sparse kernel, density 1.00, break-even density 1.00 (default rule), ");
+            assertThat(single.get(1))
+                    .startsWith("conv2: sparse, density 0.250, break-even density 0.60 (default rule), ");
             assertThat(single.subList(2, 5))
                     .containsExactly(
                             "pool: pooling kernel",
                             "fc1: dense, density 0.125, LibTorch",
                             "fc2: dense, density 1.00, LibTorch");
             assertThat(sparse.layers(32).get(3)).startsWith("fc1: sparse, density 0.125, ");
+        }
+    }
+
+    @Test
+    void measurementsDecide() {
+        Network network = Zoo.build("digits-cnn", new Shape(1, 8, 8), 10);
+        try (Trained trained = new Trained(network, 1).prune("conv2", Granularity.KERNEL, 1, 4);
+                PreparedNetwork prepared = trained.prepare()) {
+            for (double breakEven : new double[] {0.09, 0.25}) {
+                Dispatch dispatch = layer -> new BreakEven(layer.layer().inputs() == 16 ? breakEven : 0, "measured");
+                try (SparseNetwork sparse = new SparseNetwork(prepared, 1, dispatch)) {
+                    List<String> layers = sparse.layers(1);
+                    assertThat(layers.get(0))
+                            .isEqualTo("conv1: dense, density 1.00, break-even density 0.00 (measured), LibTorch");
+                    assertThat(layers.get(1))
+                            .startsWith(
+                                    breakEven < 0.25
+                                            ? "conv2: dense, density 0.250, break-even density 0.09 (measured), LibTorch"
+                                            : "conv2: sparse, density 0.250, break-even density 0.25 (measured), ");
+                }
+            }
         }
     }
 

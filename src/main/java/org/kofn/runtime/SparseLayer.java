@@ -1,0 +1,116 @@
+package org.kofn.runtime;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.nn.Shape;
+import org.kofn.nn.Window;
+
+/**
+ * One layer alone in the sparse kernels, with random weights, lists and images, at several densities: for measuring.
+ * All read the same input and write the same output, which have the layout that they would have inside a network.
+ */
+public final class SparseLayer implements AutoCloseable {
+    private final LayerCase layer;
+    private final Buffer input;
+    private final Buffer output;
+    private final Workspace workspace;
+    private final List<NativeConvolution> plans = new ArrayList<>();
+
+    /**
+     * A layer with the weights of one after another density.
+     *
+     * @param kept k for each of them, 1 … n
+     */
+    public SparseLayer(LayerCase layer, int... kept) {
+        this.layer = layer;
+        this.input = buffer("input", layer.layer().input());
+        this.output = buffer("output", layer.layer().output());
+        try (PointerScope scope = new PointerScope()) {
+            Random random = new Random(1);
+            for (int k : kept) {
+                plans.add(new NativeConvolution(op(k, random), input.padded(), output.padded(), layer.threads()));
+            }
+            long bytes = input.bytes() + output.bytes();
+            long scratch = plans.stream()
+                    .mapToLong(NativeConvolution::workspaceBytes)
+                    .max()
+                    .orElse(0);
+            workspace = new Workspace(Map.of(input, 0L, output, input.bytes()), bytes, scratch);
+            Shape image = layer.layer().input();
+            Tensor images = torch.randn(layer.batch(), image.channels(), image.height(), image.width());
+            int status = KofnSparseConv.importPlain(
+                    workspace.layout(input), images.data_ptr_float(), workspace.pointer(input), layer.threads());
+            NativeConvolution.check(layer.toString(), status);
+        }
+    }
+
+    /** Whether the sparse kernels are there. */
+    public static boolean available() {
+        return NativeConvolution.available();
+    }
+
+    /** Whether they know layers of that shape. */
+    public static boolean computes(LayerShape shape) {
+        return shape.window() == null || NativeConvolution.computes(shape.window());
+    }
+
+    /** Computes the layer with the weights of the {@code i}-th density. */
+    public void run(int i) {
+        plans.get(i)
+                .run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), layer.threads());
+    }
+
+    /** The loops that compute the {@code i}-th density. */
+    public String describe(int i) {
+        return plans.get(i).describe();
+    }
+
+    private Buffer buffer(String name, Shape shape) {
+        Window window = layer.layer().window();
+        int halo = window == null ? 0 : Math.max(window.padHeight(), window.padWidth());
+        int form = KofnSparseConv.form(layer.batch(), layer.layer().width());
+        return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo));
+    }
+
+    private Op.Weighted op(int k, Random random) {
+        LayerShape shape = layer.layer();
+        KeptKernels kept = lists(k, random);
+        Tensor weight = torch.randn(shape.weight());
+        Tensor bias = torch.randn(shape.outputs());
+        return shape.window() == null
+                ? new Op.Linear("layer", "input", weight, bias, kept, Epilogue.NONE)
+                : new Op.Conv("layer", "input", shape.window(), 1, weight, bias, kept, Epilogue.NONE);
+    }
+
+    /** Random lists: the first k of n inputs that are shuffled a little further for every group. */
+    private KeptKernels lists(int k, Random random) {
+        LayerShape shape = layer.layer();
+        int[] inputs = IntStream.range(0, shape.inputs()).toArray();
+        int[][] lists = new int[shape.outputs() / shape.share()][];
+        for (int group = 0; group < lists.length; group++) {
+            for (int i = 0; i < k; i++) {
+                int other = i + random.nextInt(inputs.length - i);
+                int swapped = inputs[i];
+                inputs[i] = inputs[other];
+                inputs[other] = swapped;
+            }
+            lists[group] = Arrays.copyOf(inputs, k);
+            Arrays.sort(lists[group]);
+        }
+        return new KeptKernels(shape.share(), shape.inputs(), lists);
+    }
+
+    @Override
+    public void close() {
+        plans.forEach(NativeConvolution::close);
+        workspace.close();
+    }
+}
