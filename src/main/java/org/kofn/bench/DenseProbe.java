@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.kofn.runtime.LayerCase;
 import org.kofn.torch.Devices;
+import org.kofn.torch.OneDnn;
 
 /**
  * The program of the process that {@link DenseCheck} starts: answers, for a layer and a layout a line, whether LibTorch
@@ -52,7 +53,8 @@ final class DenseProbe {
 
     private static String answer(Question question) {
         Devices.setThreads(question.layer().threads());
-        try (PointerScope scope = new PointerScope();
+        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+                PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
             DenseLayer layer = new DenseLayer(question.layer(), Set.of(question.layout()));
             Tensor expected = layer.exact();

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
 import org.kofn.runtime.SparseLayer;
+import org.kofn.torch.OneDnn;
 import org.kofn.torch.Tensors;
 
 /**
@@ -82,7 +83,8 @@ public final class LayerBench implements AutoCloseable {
             return null;
         }
         torch.manual_seed(1);
-        try (PointerScope scope = new PointerScope();
+        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+                PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard();
                 SparseLayer sparse = new SparseLayer(layerCase, kept)) {
             DenseLayer dense = new DenseLayer(layerCase, sound);
@@ -156,7 +158,7 @@ public final class LayerBench implements AutoCloseable {
 
     private Timing timing(Comparison.Side side, int part, int calls) {
         Timing all = side.parts().get(cold ? 2 * part + 1 : part);
-        return new Timing(all.median() / calls, all.p20() / calls, all.p80() / calls, all.n());
+        return new Timing(all.median() / calls, all.p20() / calls, all.p80() / calls, all.p99() / calls, all.n());
     }
 
     private static LayerResult.Dense dense(DenseLayout layout, Timing timing, String failure) {

@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.nn.Shape;
 import org.kofn.torch.Devices;
+import org.kofn.torch.OneDnn;
 
 /**
  * What an engine takes of memory, measured in a process of its own: how far resident memory rises above what it was
@@ -75,7 +76,8 @@ record MemoryProbe(long load, long run) {
         ModelFiles files = new ModelFiles(Path.of(args[3]), Path.of(args[4]), path(args[5]), path(args[6]));
         int threads = Integer.parseInt(args[2]);
         Devices.setThreads(threads);
-        try (PointerScope scope = new PointerScope()) {
+        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+                PointerScope scope = new PointerScope()) {
             Shape input = files.network().input();
             Tensor images = engine.arrange(
                     torch.randn(Integer.parseInt(args[1]), input.channels(), input.height(), input.width()));

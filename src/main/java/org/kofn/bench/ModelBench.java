@@ -15,6 +15,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.KofnException;
 import org.kofn.nn.Network;
 import org.kofn.nn.Shape;
+import org.kofn.torch.OneDnn;
 
 /**
  * A whole pruned network in the sparse runtime beside the same network, dense with its masks folded in, in LibTorch and
@@ -58,7 +59,8 @@ public final class ModelBench implements AutoCloseable {
     /** Measures batches of a size, an engine a result, LibTorch's first. */
     public List<ModelResult> run(int batch) {
         Map<Engine, MemoryProbe> memory = memory(batch);
-        try (PointerScope scope = new PointerScope()) {
+        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+                PointerScope scope = new PointerScope()) {
             Shape input = network.input();
             torch.manual_seed(1);
             Tensor images = torch.randn(batch, input.channels(), input.height(), input.width());

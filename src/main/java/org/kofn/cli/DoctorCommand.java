@@ -19,6 +19,7 @@ import org.kofn.kernels.NativeLibrary;
 import org.kofn.runtime.DispatchTable;
 import org.kofn.torch.CudaDevice;
 import org.kofn.torch.Devices;
+import org.kofn.torch.OneDnn;
 import org.kofn.torch.TorchError;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -82,6 +83,7 @@ final class DoctorCommand implements Callable<Integer> {
                     "LibTorch",
                     version + ", " + natives() + ", "
                             + torch.get_cpu_capability().getString() + ", " + torch.get_num_threads() + " threads");
+            row("oneDNN", OneDnn.whyOff() == null ? "on" : "off: it " + OneDnn.whyOff());
             row("device", Devices.describe(device));
             Kernels.Choice choice = Kernels.choose("auto", device);
             row("kernels", choice.kernels().name() + ": " + choice.reason());

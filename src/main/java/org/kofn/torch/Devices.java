@@ -7,7 +7,10 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.KofnException;
 
-/** The device a run uses: {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}. */
+/**
+ * The device a run uses: {@code auto}, {@code cpu}, {@code cuda} or {@code cuda:N}. Whoever asks for one, or sets the
+ * threads, has oneDNN checked first: see {@link OneDnn}.
+ */
 public final class Devices {
     private static final Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,2}))?");
 
@@ -19,6 +22,7 @@ public final class Devices {
      * @throws KofnException (usage) for a name that is none, (device) for a CUDA device that is not there
      */
     public static Device parse(String text) {
+        OneDnn.guard();
         if (text.equals("auto")) {
             return new Device(cudaAvailable() ? "cuda:0" : "cpu");
         }
@@ -54,6 +58,7 @@ public final class Devices {
      * takes every core for matrix products, and its threads go on spinning beside the first.
      */
     public static void setThreads(int threads) {
+        OneDnn.guard();
         torch.set_num_threads(threads);
         openblas.blas_set_num_threads(threads);
     }

@@ -24,6 +24,7 @@ class DoctorTest {
                         "system",
                         "CPU",
                         "LibTorch",
+                        "oneDNN",
                         "device",
                         "kernels",
                         "sparse",
