@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../common/check.h"
+#include "../common/mma_sparse.cuh"
 #include "cuda_or_emulation.h"
 
 /** Each promise of the emulation in a few lines: what kernels may rely on, and what is reported. */
@@ -217,6 +218,28 @@ void faults_are_reported() {
     CHECK(contains(words, "cannot be launched"));
 }
 
+__global__ void multiply_sparse(uint32_t number, uint32_t metadata) {
+    const uint32_t a[4] = {number, 0, 0, 0}, b[4] = {};
+    float d[4] = {};
+    if (number == 0) {
+        kofn::cuda::mma_sparse_bf16<0>(d, a, b, metadata);
+    } else {
+        kofn::cuda::mma_sparse_tf32<0>(d, a, b, metadata);
+    }
+}
+
+void faults_of_sparse_products_are_reported() {
+    const auto words = [](uint32_t number, uint32_t metadata) {
+        return words_of_abort([=] { KOFN_LAUNCH(multiply_sparse, 1, 32, 0, nullptr, number, metadata); });
+    };
+    CHECK(words(0, 0x4E8D9C44u).empty());
+    CHECK(contains(words(0, 0x44444144u), "metadata 1 of row 0, column 8 does not ascend"));
+    CHECK(contains(words(0, 0x45444444u), "metadata 5 of row 8, column 8 does not ascend"));
+    CHECK(words(0x3F800000u, 0x4E4E4E4Eu).empty());
+    CHECK(contains(words(0x3F800000u, 0x4E4E4E8Eu), "metadata 8 of row 0, column 2 means nothing in tf32"));
+    CHECK(contains(words(0x3F800001u, 0x4E4E4E4Eu), "numbers that are not rounded to tf32"));
+}
+
 __global__ void many_meetings(int times) {
     for (int i = 0; i < times; ++i) {
         __syncwarp();
@@ -239,6 +262,7 @@ int main() {
     shared_memory_is_forgotten();
     missing_barriers_show();
     faults_are_reported();
+    faults_of_sparse_products_are_reported();
     changes_are_cheap();
     return kofn::checks_summary("emulation_test");
 }
