@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "../common/async_copy.cuh"
 #include "../common/check.h"
+#include "../common/ldmatrix.cuh"
 #include "../common/mma_sparse.cuh"
 #include "cuda_or_emulation.h"
 
@@ -240,6 +242,78 @@ void faults_of_sparse_products_are_reported() {
     CHECK(contains(words(0x3F800001u, 0x4E4E4E4Eu), "numbers that are not rounded to tf32"));
 }
 
+/** Copies arrive when they are waited for, not before; without a source they are zeros. */
+__global__ void copy_in_groups(const uint32_t* from, uint32_t* seen) {
+    KOFN_SHARED(uint32_t[12], to);
+    kofn::cuda::copy_async<16>(to, from, true);
+    kofn::cuda::commit_copies();
+    kofn::cuda::copy_async<8>(to + 4, from + 4, true);
+    kofn::cuda::copy_async<16>(to + 8, from, false);
+    kofn::cuda::commit_copies();
+    seen[0] = to[3];
+    kofn::cuda::wait_for_copies<1>();
+    seen[1] = to[3];
+    seen[2] = to[5];
+    kofn::cuda::wait_for_copies<0>();
+    seen[3] = to[5];
+    seen[4] = to[11];
+}
+
+/** Lane l takes element (l/4, 2(l mod 4)) of four matrices, or of their transposes. */
+__global__ void load_matrices(uint32_t* as_they_are, uint32_t* transposed) {
+    KOFN_SHARED(uint16_t[4][8][8], matrices);
+    for (unsigned i = 0; i < 8; ++i) {
+        matrices[threadIdx.x / 8][threadIdx.x % 8][i] = static_cast<uint16_t>(threadIdx.x * 8 + i);
+    }
+    __syncwarp();
+    const void* row = matrices[threadIdx.x / 8][threadIdx.x % 8];
+    uint32_t both[2][4];
+    kofn::cuda::load_matrices<false>(both[0], row);
+    kofn::cuda::load_matrices<true>(both[1], row);
+    for (unsigned i = 0; i < 4; ++i) {
+        as_they_are[threadIdx.x * 4 + i] = both[0][i];
+        transposed[threadIdx.x * 4 + i] = both[1][i];
+    }
+}
+
+void copies_and_matrices() {
+    alignas(16) const uint32_t from[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    uint32_t seen[5];
+    KOFN_LAUNCH(copy_in_groups, 1, 1, 0, nullptr, from, seen);
+    CHECK(seen[0] == 0xA5A5A5A5u && seen[1] == 4 && seen[2] == 0xA5A5A5A5u && seen[3] == 6 && seen[4] == 0);
+
+    uint32_t as_they_are[32 * 4], transposed[32 * 4];
+    KOFN_LAUNCH(load_matrices, 1, 32, 0, nullptr, as_they_are, transposed);
+    for (uint32_t lane = 0; lane < 32; ++lane) {
+        for (uint32_t i = 0; i < 4; ++i) {
+            const uint32_t first = i * 64, row = lane / 4, column = lane % 4 * 2;
+            const uint32_t along = first + row * 8 + column, down = first + column * 8 + row;
+            CHECK(as_they_are[lane * 4 + i] == (along | (along + 1) << 16));
+            CHECK(transposed[lane * 4 + i] == (down | (down + 8) << 16));
+        }
+    }
+}
+
+__global__ void copy_across(const uint32_t* from) {
+    KOFN_SHARED(uint32_t[8], to);
+    kofn::cuda::copy_async<16>(to, from, true);
+}
+
+__global__ void load_outside(const uint32_t* row) {
+    uint32_t matrices[4];
+    kofn::cuda::load_matrices<false>(matrices, row);
+}
+
+void faults_of_copies_and_matrices_are_reported() {
+    alignas(16) const uint32_t memory[16] = {};
+    std::string words = words_of_abort([&] { KOFN_LAUNCH(copy_across, 1, 1, 0, nullptr, memory + 1); });
+    CHECK(contains(words, "cp.async of 16 bytes"));
+    words = words_of_abort([&] { KOFN_LAUNCH(copy_across, 2, 1, 0, nullptr, memory); });
+    CHECK(contains(words, "thread 0 of an earlier block ended while it copied"));
+    words = words_of_abort([&] { KOFN_LAUNCH(load_outside, 1, 32, 0, nullptr, memory); });
+    CHECK(contains(words, "ldmatrix: lane 0 reads at"));
+}
+
 __global__ void many_meetings(int times) {
     for (int i = 0; i < times; ++i) {
         __syncwarp();
@@ -262,7 +336,9 @@ int main() {
     shared_memory_is_forgotten();
     missing_barriers_show();
     faults_are_reported();
+    copies_and_matrices();
     faults_of_sparse_products_are_reported();
+    faults_of_copies_and_matrices_are_reported();
     changes_are_cheap();
     return kofn::checks_summary("emulation_test");
 }
