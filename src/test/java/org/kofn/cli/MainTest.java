@@ -87,13 +87,12 @@ class MainTest {
                 "eval x --runtime spars | kofn: Invalid value for option '--runtime': expected one of [TORCHSCRIPT,"
                         + " SPARSE] (case-insensitive) but was 'spars' (see kofn eval --help)",
                 "data                   | kofn: a command is missing: fetch, import, list (see kofn data --help)",
-                "bench                  | kofn: a command is missing: sample, step, model (see kofn bench --help)",
-                "bench                  | kofn: a command is missing: conv, linear, sample, step (see kofn"
+                "bench                  | kofn: a command is missing: conv, linear, sample, step, model (see kofn"
                         + " bench --help)",
                 "bench smaple           | kofn: 'smaple' is no command; did you mean 'sample'? (see kofn"
                         + " bench --help)",
-                "bench --batches 1      | kofn: a command or --tune is missing: conv, linear, sample, step (see kofn"
-                        + " bench --help)",
+                "bench --batches 1      | kofn: a command or --tune is missing: conv, linear, sample, step, model (see"
+                        + " kofn bench --help)",
                 "data fetch mist        | kofn: data set 'mist' is not known; did you mean 'mnist'?",
                 "doctor --colour        | kofn: Unknown option: '--colour' (see kofn doctor --help)",
             })
