@@ -163,8 +163,11 @@ void choose(kofn_conv_plan& plan) {
         }
     }
     // Of a block that fits in the first level of cache, and of lists that leave out little, prefetching is only work.
-    const int64_t block = divide_up(plan.vectors.size, plan.vectors.parts) * plan.kernel.lanes * conv.inputs;
-    plan.prefetch = 2 * conv.kept < conv.inputs && block * static_cast<int64_t>(sizeof(float)) > 24 * 1024;
+    // (Rows never follow each other as a prefetcher foresees.)
+    const bool by_rows = plan.kernel.method == Kernel::rows;
+    const int64_t lines = by_rows ? divide_up(plan.lines.size, plan.lines.parts) + 2 : 1;
+    const int64_t block = lines * divide_up(plan.vectors.size, plan.vectors.parts) * plan.kernel.lanes * conv.inputs;
+    plan.prefetch = (by_rows || 2 * conv.kept < conv.inputs) && block * static_cast<int64_t>(sizeof(float)) > 24 * 1024;
     const int64_t sets = divide_up(conv.outputs, plan.kernel.outputs);
     // A few tasks a thread even out what threads lose to others; more would only load the same input again.
     const int64_t places = plan.images * plan.lines.parts * plan.vectors.parts;

@@ -21,6 +21,8 @@ void rows_tile(const Tile& tile) {
     constexpr int64_t step = Column == 1 ? Lanes : Column * Stride;
     // From the first column of taps to the last.
     constexpr int floats = static_cast<int>(step) * (Vectors - 1) + (Column == 1 ? Lanes + taps - 1 : Column * taps);
+    // By how many lanes the vectors of a column of taps begin behind those that are loaded: see `shifts`.
+    constexpr auto shift = [](int s) { return !shifts<Lanes> || Column != 1 ? 0 : Stride == 1 ? s : s / 2; };
     const int64_t row = tile.in_row;
     const int64_t columns[taps] = {tile.taps[0], tile.taps[taps], tile.taps[2 * taps]};
     const int64_t kept = tile.kept;
@@ -29,19 +31,21 @@ void rows_tile(const Tile& tile) {
 
     Vector<Lanes> sum[Outputs][Lines][Vectors] = {};
     for (int64_t i = 0; i < kept; ++i, offsets += Outputs) {
-        KOFN_UNROLL
-        for (int o = 0; o < Outputs; ++o) {
-            const float* next = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too
+        if (tile.prefetch) {
             KOFN_UNROLL
-            for (int r = 0; r < in_lines; ++r) {
+            for (int o = 0; o < Outputs; ++o) {
+                const float* ahead = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too
                 KOFN_UNROLL
-                for (int f = 0; f < floats; f += 16) {
-                    __builtin_prefetch(next + f);
-                    if (Column == 1 && Stride > 1) {
-                        __builtin_prefetch(next + columns[1] + f);
+                for (int r = 0; r < in_lines; ++r) {
+                    KOFN_UNROLL
+                    for (int f = 0; f < floats; f += 16) {
+                        __builtin_prefetch(ahead + f);
+                        if (Column == 1 && Stride > 1) {
+                            __builtin_prefetch(ahead + columns[1] + f);
+                        }
                     }
+                    ahead = opaque(ahead + row);
                 }
-                next = opaque(next + row);
             }
         }
         KOFN_UNROLL
@@ -50,12 +54,17 @@ void rows_tile(const Tile& tile) {
             for (int o = 0; o < Outputs; ++o) {
                 const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[o]), broadcast<Lanes>(weights[Outputs + o]),
                                                broadcast<Lanes>(weights[2 * Outputs + o])};
-                const float* line = tile.x + offsets[o] + columns[s];
+                const float* line = tile.x + offsets[o] + columns[s] - shift(s);
                 KOFN_UNROLL
                 for (int r = 0; r < in_lines; ++r) {
+                    Vector<Lanes> next = load<Lanes>(line);
                     KOFN_UNROLL
                     for (int v = 0; v < Vectors; ++v) {
-                        const Vector<Lanes> value = load<Lanes>(line + v * step);
+                        Vector<Lanes> value = next;
+                        if (v + 1 < Vectors || shift(s) > 0) {
+                            next = load<Lanes>(line + (v + 1) * step);
+                            value = shifted<Lanes>(value, next, shift(s));
+                        }
                         KOFN_UNROLL
                         for (int t = 0; t < taps; ++t) {
                             const int h = (r - t) / Stride;

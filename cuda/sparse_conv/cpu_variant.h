@@ -28,7 +28,7 @@ struct Tile {
     int64_t tap_count;
     int64_t in_row;  /* between rows of the input */
     int64_t in_step; /* between vectors of a line, in the input */
-    bool prefetch;   /* whether taps and shared lists prefetch; rows always do */
+    bool prefetch;   /* of the kept channel that comes next */
 
     float* output;
     const float* residual; /* null if there is none */
