@@ -3,21 +3,11 @@
 #include <cmath>
 #include <limits>
 
+#include "../common/random.h"
 #include "fixture.h"
 
 /** Convolutions drawn at random, and what they are by definition, in double precision. */
 namespace kofn::conv {
-
-using Random = std::mt19937_64;
-
-inline int32_t pick(Random& random, int32_t least, int32_t most) {
-    return least + static_cast<int32_t>(random() % static_cast<uint64_t>(most - least + 1));
-}
-
-template <size_t N>
-inline int32_t pick(Random& random, const int32_t (&from)[N]) {
-    return from[random() % N];
-}
 
 /** One case: what is convolved, and how its tensors lie. */
 struct Case {

@@ -306,7 +306,7 @@ int main(int count, char** arguments) {
     using namespace kofn::conv;
     const std::string best = kofn_cpu_variant();
     const std::vector<std::string> names = variants();
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 5000 : 300;
     for (int i = 0; i < cases; ++i) {
         test_case(random_case(random), names);

@@ -7,12 +7,11 @@
 #include <vector>
 
 #include "../common/arithmetic.h"
+#include "../common/random.h"
 #include "two_four.h"
 
 /** Layers for tests and benchmarks. */
 namespace kofn::two_four {
-
-using Random = std::mt19937_64;
 
 /** What a test asks for; the rest of a kofn_two_four follows from a seed. */
 struct Spec {

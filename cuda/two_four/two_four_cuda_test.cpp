@@ -296,7 +296,7 @@ int main(int count, char** arguments) {
     refusals();
     dropped_inputs_are_not_read();
     all_tiles_are_chosen();
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 3000 : 500;
     for (int i = 0; i < cases; ++i) {
         test_case(random_case(random));

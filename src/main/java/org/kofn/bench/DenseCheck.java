@@ -3,17 +3,14 @@ package org.kofn.bench;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.kofn.runtime.LayerCase;
 
 /**
  * Finds out which of LibTorch's layouts can be measured, in a process of its own: some kernels of its oneDNN end the
- * process by dividing by zero, or give wrong sums. LibTorch 2.10 on Zen 5 does both, in 1x1 convolutions with channels
- * innermost, and the second in 5x5 convolutions of 20 feature maps, whatever the layout.
+ * process by dividing by zero, or give wrong sums. LibTorch 2.10 on Zen 5 does both, the first in 1x1 convolutions with
+ * channels innermost, the second as {@link org.kofn.torch.OneDnn} says.
  */
 public final class DenseCheck implements AutoCloseable {
     private Process process;
@@ -47,15 +44,7 @@ public final class DenseCheck implements AutoCloseable {
     }
 
     private void start() throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:+SuppressFatalErrorMessage"));
-        new TreeMap<>(System.getProperties()).forEach((key, value) -> {
-            if (key.toString().startsWith("org.bytedeco.")) {
-                command.add("-D" + key + "=" + value);
-            }
-        });
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), DenseProbe.class.getName()));
+        List<String> command = ChildJava.command(DenseProbe.class, List.of("-Xmx256m"));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
         Map<String, String> environment = builder.environment();
         environment.keySet().removeIf(name -> name.startsWith("MALLOC_"));

@@ -3,7 +3,6 @@ package org.kofn.bench;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.regex.Matcher;
@@ -35,20 +34,15 @@ record MemoryProbe(long load, long run) {
      * @return null where the process ended with an error: a native library that cannot run it here may end all
      */
     static MemoryProbe of(Engine engine, ModelFiles files, int batch, int threads) {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xms512m",
-                "-Xmx" + Math.max(512, Runtime.getRuntime().maxMemory() >> 20) + "m",
-                "-XX:+AlwaysPreTouch",
-                "-XX:+UseSerialGC",
-                "-XX:+SuppressFatalErrorMessage",
-                "-Dorg.bytedeco.javacpp.maxBytes=0",
-                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0"));
-        String extension = System.getProperty("org.bytedeco.javacpp.platform.extension");
-        if (extension != null) {
-            command.add("-Dorg.bytedeco.javacpp.platform.extension=" + extension);
-        }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), MemoryProbe.class.getName()));
+        String heap = "-Xmx" + Math.max(512, Runtime.getRuntime().maxMemory() >> 20) + "m";
+        List<String> command = ChildJava.command(
+                MemoryProbe.class,
+                List.of(
+                        "-Xms512m",
+                        heap,
+                        "-XX:+AlwaysPreTouch",
+                        "-Dorg.bytedeco.javacpp.maxBytes=0",
+                        "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0"));
         command.addAll(List.of(engine.name(), Integer.toString(batch), Integer.toString(threads)));
         command.addAll(List.of(files.modelPt().toString(), files.compact().toString()));
         command.addAll(List.of(Objects.toString(files.onnx(), ""), Objects.toString(files.onnxRuntime(), "")));
