@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +28,14 @@ namespace kofn::emulation {
 
 constexpr unsigned WARP = 32;
 constexpr unsigned MOST_THREADS = 1024;
-constexpr std::size_t MOST_SHARED = 48 * 1024;  // what every GPU gives a block without asking
+constexpr std::size_t SHARED_UNASKED = 48 * 1024;  // what every GPU gives a block without asking
+constexpr std::size_t MOST_SHARED = 228 * 1024;    // what any gives to a kernel that asks (cudaFuncSetAttribute)
+
+/** Bytes of dynamic shared memory that kernels have asked for, by the address of their function. */
+inline std::size_t& shared_asked(const void* function) {
+    static std::map<const void*, std::size_t> asked;
+    return asked[function];
+}
 
 /** A call that waits for other threads, where it is in the source, and what it brings and takes home. */
 struct Wait {
@@ -71,7 +80,7 @@ struct Machine {
     unsigned first_ready = 0, count_ready = 0;
 
     alignas(256) unsigned char shared[MOST_SHARED];
-    std::size_t dynamic_shared = 0, shared_used = MOST_SHARED;
+    std::size_t dynamic_shared = 0, shared_used = MOST_SHARED, shared_limit = SHARED_UNASKED;
 
     Thread& thread() { return pool[current]; }
 
@@ -206,15 +215,16 @@ inline void run_block() {
 }
 
 /** Runs a grid. Kernels do not start kernels, and launches do not overlap. */
-inline void launch(const char* kernel, dim3 grid, dim3 block, std::size_t dynamic_shared_bytes,
+inline void launch(const char* kernel, const void* function, dim3 grid, dim3 block, std::size_t dynamic_shared_bytes,
                    std::function<void()> body) {
     Machine& m = machine();
     m.kernel = kernel;
     m.grid = grid.x;
     m.threads = block.x;
     m.block = 0;
+    m.shared_limit = std::max(SHARED_UNASKED, shared_asked(function));
     if (grid.x == 0 || grid.y * grid.z != 1 || block.x == 0 || block.x > MOST_THREADS || block.y * block.z != 1 ||
-        dynamic_shared_bytes > MOST_SHARED) {
+        dynamic_shared_bytes > m.shared_limit) {
         m.threads = 0;
         report("cannot be launched: %u blocks of %u threads, %zu bytes", grid.x, block.x, dynamic_shared_bytes);
     }
@@ -240,7 +250,7 @@ public:
             serial_ = m.serial;
             place_ = (m.shared_used + 15) / 16 * 16;
             m.shared_used = place_ + sizeof(T);
-            if (m.shared_used > MOST_SHARED) {
+            if (m.shared_used > m.shared_limit) {
                 report("%zu bytes of shared memory", m.shared_used);
             }
         }

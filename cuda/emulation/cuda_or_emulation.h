@@ -16,7 +16,8 @@
 #define KOFN_LAUNCH(kernel, blocks, threads, dynamic_shared_bytes, stream, ...)             \
     do {                                                                                    \
         static_cast<void>(stream);                                                          \
-        ::kofn::emulation::launch(#kernel, (blocks), (threads), (dynamic_shared_bytes),     \
+        ::kofn::emulation::launch(#kernel, reinterpret_cast<const void*>(kernel), (blocks), \
+                                  (threads), (dynamic_shared_bytes),                        \
                                   [&]() { kernel(__VA_ARGS__); });                          \
     } while (false)
 #define KOFN_SHARED(type, name)                                             \

@@ -4,13 +4,21 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "block.h"
+
 /**
  * The few calls of the CUDA runtime that the kernels' host code makes, on the host: streams do at once what they are
  * asked for, device memory is host memory and holds a pattern when it is new.
  */
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorLaunchFailure = 719 };
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorLaunchFailure = 719
+};
 enum cudaMemcpyKind { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
+enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16, cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 constexpr unsigned cudaHostAllocMapped = 2;
 constexpr unsigned cudaEventDisableTiming = 2;
 
@@ -18,6 +26,17 @@ using cudaStream_t = struct kofn_emulated_stream*;
 using cudaEvent_t = struct kofn_emulated_event*;
 
 namespace kofn::emulation {
+
+/** What the device says of itself; tests may let it be another. */
+struct Device {
+    int multiprocessors = 2;        // few, so that blocks have several groups each
+    int shared_bytes = 99 * 1024;   // of a block that asks: what sm_86, sm_89 and sm_120 have
+};
+
+inline Device& device() {
+    static Device the_device;
+    return the_device;
+}
 
 /** The error that the next call with a result returns, for tests of what callers make of it. */
 inline cudaError_t& next_error() {
@@ -68,12 +87,24 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t size, cuda
     std::memcpy(to, from, size);
     return kofn::emulation::result();
 }
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, cudaStream_t) {
+    return cudaMemcpy(to, from, size, kind);
+}
+template <class Function>
+inline cudaError_t cudaFuncSetAttribute(Function* function, cudaFuncAttribute, int value) {
+    if (value > kofn::emulation::device().shared_bytes) {
+        return cudaErrorInvalidValue;
+    }
+    kofn::emulation::shared_asked(reinterpret_cast<const void*>(function)) = static_cast<std::size_t>(value);
+    return kofn::emulation::result();
+}
 inline cudaError_t cudaGetDevice(int* device) {
     *device = 0;
     return kofn::emulation::result();
 }
-inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-    *value = 2;  // multiprocessors: few, so that blocks have several groups each
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+    const kofn::emulation::Device& device = kofn::emulation::device();
+    *value = attribute == cudaDevAttrMultiProcessorCount ? device.multiprocessors : device.shared_bytes;
     return kofn::emulation::result();
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
@@ -87,6 +118,7 @@ inline cudaError_t cudaGetLastError() {
 }
 inline const char* cudaGetErrorString(cudaError_t error) {
     return error == cudaSuccess                 ? "no error"
+           : error == cudaErrorInvalidValue     ? "invalid argument"
            : error == cudaErrorMemoryAllocation ? "out of memory"
                                                 : "unspecified launch failure";
 }

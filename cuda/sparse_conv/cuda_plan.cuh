@@ -1,0 +1,104 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../emulation/cuda_or_emulation.h"
+#include "checks.h"
+#include "sparse_conv_cuda.h"
+
+/** The plan, of which each method has its own kind, and what they share. */
+namespace kofn::conv {
+
+/** Thrown while a plan is made, and turned into the status that the call returns. */
+struct Refusal {
+    int32_t status;
+};
+
+/** A CUDA error becomes a refusal. It is taken from the runtime too, which would tell the next launch of it. */
+inline void require(cudaError_t error) {
+    if (error != cudaSuccess) {
+        cudaGetLastError();
+        throw Refusal{error == cudaErrorMemoryAllocation ? KOFN_CONV_MEMORY : KOFN_CONV_LAUNCH};
+    }
+}
+
+/** An array in the device's memory, filled when it is made. */
+template <class T>
+class DeviceArray {
+public:
+    DeviceArray() = default;
+    explicit DeviceArray(const std::vector<T>& values) {
+        const size_t bytes = values.size() * sizeof(T);
+        require(cudaMalloc(&data_, bytes == 0 ? 1 : bytes));
+        if (const cudaError_t error = cudaMemcpy(data_, values.data(), bytes, cudaMemcpyHostToDevice);
+            error != cudaSuccess) {
+            cudaFree(data_);
+            require(error);
+        }
+    }
+    DeviceArray(DeviceArray&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+    DeviceArray& operator=(DeviceArray&& other) noexcept {
+        std::swap(data_, other.data_);
+        return *this;
+    }
+    ~DeviceArray() {
+        if (data_ != nullptr) {
+            cudaFree(data_);
+        }
+    }
+
+    const T* data() const { return data_; }
+
+private:
+    T* data_ = nullptr;
+};
+
+/** What a plan asks of its device. */
+struct DeviceLimits {
+    int multiprocessors = 0;
+    int shared_bytes = 0; /* of a block whose kernel asks for it */
+
+    /** Those of the current device. */
+    static DeviceLimits ask() {
+        int device = 0;
+        DeviceLimits limits;
+        require(cudaGetDevice(&device));
+        require(cudaDeviceGetAttribute(&limits.multiprocessors, cudaDevAttrMultiProcessorCount, device));
+        require(cudaDeviceGetAttribute(&limits.shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+        return limits;
+    }
+};
+
+}  // namespace kofn::conv
+
+/** A convolution made ready; nothing in it changes once it is made. */
+struct kofn_cuda_conv_plan {
+    kofn_conv conv; /* without the arrays */
+    int32_t batch, precision, out_height, out_width;
+    int64_t workspace_bytes = 0;
+    std::string description;
+
+    kofn_cuda_conv_plan(const kofn_conv& of, int32_t batch_, int32_t precision_)
+        : conv(of),
+          batch(batch_),
+          precision(precision_),
+          out_height(static_cast<int32_t>(
+              kofn::conv::outputs_along(of.height, of.rows, of.stride_rows, of.padding_rows))),
+          out_width(static_cast<int32_t>(
+              kofn::conv::outputs_along(of.width, of.columns, of.stride_columns, of.padding_columns))) {
+        conv.indices = nullptr;
+        conv.weights = conv.bias = nullptr;
+    }
+    virtual ~kofn_cuda_conv_plan() = default;
+
+    int64_t inputs() const { return int64_t{batch} * conv.inputs * conv.height * conv.width; }
+    int64_t outputs() const { return int64_t{batch} * conv.outputs * out_height * out_width; }
+    bool bfloat16() const { return precision == KOFN_BF16; }
+
+    /** Launches the kernels. The pointers have been checked. */
+    virtual cudaError_t run(const void* x, void* y, const void* residual, void* workspace,
+                            cudaStream_t stream) const = 0;
+};
