@@ -113,7 +113,7 @@ struct GatherOrigin {
 template <bool BF16>
 __device__ __forceinline__ void gather_finish(const Gather& g, float sum, int32_t output, int32_t target) {
     const int32_t at = target + output * g.out_height * g.out_width;
-    sum += g.bias != nullptr ? g.bias[output] : 0.0f;
+    sum += g.bias[output];
     if (g.residual != nullptr) {
         sum += BF16 ? from_bfloat16(static_cast<const uint16_t*>(g.residual)[at])
                     : static_cast<const float*>(g.residual)[at];

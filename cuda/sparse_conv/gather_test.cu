@@ -2,7 +2,7 @@
 #include <string>
 
 #include "../common/check.h"
-#include "gather_plan.cuh"
+#include "gather_method.cuh"
 #include "reference.h"
 
 /**
@@ -59,20 +59,12 @@ std::vector<uint8_t> stored(const std::vector<float>& values, bool bf16) {
 /** Runs on a device of so many multiprocessors, which changes the tile but must not change the bits. */
 std::vector<float> run(const Case& c, const kofn_conv& conv, bool bf16, int32_t multiprocessors, Device& x,
                        const std::vector<float>& residual, size_t count, std::string& what) {
-    const GatherPlan plan(conv, c.batch, bf16 ? KOFN_BF16 : KOFN_TF32, multiprocessors);
-    what = plan.describe();
-    Device weights(bytes_of(plan.weights)), list(bytes_of(plan.list));
-    Device bias(stored({conv.bias, conv.bias + (conv.bias != nullptr ? conv.outputs : 0)}, false));
+    const auto plan = make_gather_plan(conv, c.batch, bf16 ? KOFN_BF16 : KOFN_TF32, {multiprocessors, 0});
+    what = plan->description;
     const std::vector<float> poison(count, std::numeric_limits<float>::quiet_NaN());
     Device other(stored(residual, bf16)), y(stored(c.residual == Case::in_place ? residual : poison, bf16));
-    Gather kernel = plan.kernel;
-    kernel.input = x.data();
-    kernel.output = y.data();
-    kernel.residual = c.residual == Case::none ? nullptr : c.residual == Case::in_place ? y.data() : other.data();
-    kernel.bias = conv.bias != nullptr ? reinterpret_cast<const float*>(bias.data()) : nullptr;
-    kernel.weights = reinterpret_cast<const uint32_t*>(weights.data());
-    kernel.list = reinterpret_cast<const int32_t*>(list.data());
-    CHECK(plan.launch(kernel, nullptr) == cudaSuccess);
+    const void* const added = c.residual == Case::none ? nullptr : c.residual == Case::in_place ? y.data() : other.data();
+    CHECK(plan->run(x.data(), y.data(), added, nullptr, nullptr) == cudaSuccess);
     CHECK(cudaDeviceSynchronize() == cudaSuccess);
     const std::vector<uint8_t> bytes = y.fetch();
     std::vector<float> values(count);
