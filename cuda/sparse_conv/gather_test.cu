@@ -52,7 +52,7 @@ std::vector<uint8_t> stored(const std::vector<float>& values, bool bf16) {
         return bytes_of(values);
     }
     std::vector<uint16_t> rounded(values.size());
-    std::transform(values.begin(), values.end(), rounded.begin(), to_bfloat16);
+    std::transform(values.begin(), values.end(), rounded.begin(), [](float value) { return to_bfloat16(value); });
     return bytes_of(rounded);
 }
 
