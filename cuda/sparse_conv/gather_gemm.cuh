@@ -75,8 +75,8 @@ public:
     }
 
 private:
-    Stored values_[CHANNELS];
-    uint32_t to_;
+    Stored values_[CHANNELS] = {};
+    uint32_t to_ = 0;
 };
 
 /** Where a tile begins. */
