@@ -34,7 +34,8 @@ extern "C" {
 /**
  * Makes a plan on the current device for inputs [batch, conv->inputs, height, width]. The arrays of `conv` are in the
  * host's memory, fp32 also for bf16, and are not kept. Waits for the upload. *plan is written only on success.
- * KOFN_CONV_SHAPE also for an unknown precision; KOFN_CONV_MEMORY if the device has too little.
+ * KOFN_CONV_SHAPE also for an unknown precision, or a tensor of 2³¹ elements or more; KOFN_CONV_MEMORY if the device has
+ * too little.
  */
 int32_t kofn_cuda_conv_open(const kofn_conv* conv, int32_t batch, int32_t precision, kofn_cuda_conv_plan** plan);
 void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan);
@@ -42,7 +43,10 @@ void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan);
 /** Bytes of scratch memory on the device that a run needs; 0 if none. It begins at a multiple of 256 bytes. */
 int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan);
 
-/** What was chosen, for reports: for instance "direct 32x16x16, fp32". Valid as long as the plan. */
+/**
+ * What was chosen, for reports: for instance "direct 32x8x7x8, fp32", whose blocks compute 32 outputs of 8 patches of
+ * 7 × 8 pixels, or "gathered 128x64, bf16", 128 outputs of 64 pixels. Valid as long as the plan.
+ */
 const char* kofn_cuda_conv_describe(const kofn_cuda_conv_plan* plan);
 
 /**

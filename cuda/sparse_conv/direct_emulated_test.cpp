@@ -1,0 +1,2 @@
+/** direct_test.cu, compiled for the host by the emulation. */
+#include "direct_test.cu"

@@ -1,0 +1,72 @@
+#include <new>
+
+#include "../emulation/cuda_or_emulation.h"
+#include "cuda_plan.cuh"
+#include "direct_method.cuh"
+
+/** The calls of sparse_conv_cuda.h: checks, and the choice of the method. */
+using namespace kofn::conv;
+
+namespace {
+
+/** Tensors have less than 2³¹ elements: kernels count them in 32 bits. */
+int32_t check_tensors(const kofn_conv& c, int32_t batch) {
+    constexpr int64_t most = INT32_MAX;
+    const int64_t in = int64_t{c.height} * c.width;
+    const int64_t out = outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
+        * outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
+    const bool fits = c.inputs <= most / in / batch && c.outputs <= most / out / batch;
+    return fits ? KOFN_CONV_OK : KOFN_CONV_SHAPE;
+}
+
+/** The plan of the method that suits a convolution. */
+std::unique_ptr<kofn_cuda_conv_plan> make_plan(const kofn_conv& conv, int32_t batch, int32_t precision) {
+    return make_direct_plan(conv, batch, precision, DeviceLimits::ask());
+}
+
+}  // namespace
+
+int32_t kofn_cuda_conv_open(const kofn_conv* conv, int32_t batch, int32_t precision, kofn_cuda_conv_plan** plan) {
+    if (conv == nullptr || plan == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    int32_t status = check_shape(*conv);
+    if (status == KOFN_CONV_OK && (!in_range(batch, 1, 1 << 20) || !in_range(precision, KOFN_FP32, KOFN_BF16))) {
+        status = KOFN_CONV_SHAPE;
+    }
+    status = status != KOFN_CONV_OK ? status : check_tensors(*conv, batch);
+    status = status != KOFN_CONV_OK ? status : check_indices(*conv);
+    if (status != KOFN_CONV_OK) {
+        return status;
+    }
+    try {
+        *plan = make_plan(*conv, batch, precision).release();
+        return KOFN_CONV_OK;
+    } catch (const Refusal& refusal) {
+        return refusal.status;
+    } catch (const std::bad_alloc&) {
+        return KOFN_CONV_MEMORY;
+    }
+}
+
+void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan) {
+    delete plan;
+}
+
+int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan) {
+    return plan->workspace_bytes;
+}
+
+const char* kofn_cuda_conv_describe(const kofn_cuda_conv_plan* plan) {
+    return plan->description.c_str();
+}
+
+int32_t kofn_cuda_conv_run(const kofn_cuda_conv_plan* plan, const void* input, void* output, const void* residual,
+                           void* workspace, void* stream) {
+    if (plan == nullptr || input == nullptr || output == nullptr
+        || (plan->workspace_bytes > 0 && workspace == nullptr)) {
+        return KOFN_CONV_NULL;
+    }
+    const cudaError_t error = plan->run(input, output, residual, workspace, static_cast<cudaStream_t>(stream));
+    return error == cudaSuccess ? KOFN_CONV_OK : KOFN_CONV_LAUNCH;
+}
