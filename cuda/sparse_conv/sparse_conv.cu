@@ -3,6 +3,7 @@
 #include "../emulation/cuda_or_emulation.h"
 #include "cuda_plan.cuh"
 #include "direct_method.cuh"
+#include "gather_method.cuh"
 
 /** The calls of sparse_conv_cuda.h: checks, and the choice of the method. */
 using namespace kofn::conv;
@@ -21,7 +22,9 @@ int32_t check_tensors(const kofn_conv& c, int32_t batch) {
 
 /** The plan of the method that suits a convolution. */
 std::unique_ptr<kofn_cuda_conv_plan> make_plan(const kofn_conv& conv, int32_t batch, int32_t precision) {
-    return make_direct_plan(conv, batch, precision, DeviceLimits::ask());
+    const DeviceLimits limits = DeviceLimits::ask();
+    return gather_takes(conv, precision) ? make_gather_plan(conv, batch, precision, limits)
+                                         : make_direct_plan(conv, batch, precision, limits);
 }
 
 }  // namespace
