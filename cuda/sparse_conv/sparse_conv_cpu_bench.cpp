@@ -5,7 +5,7 @@
 #include <string>
 
 #include "../gumbel_topk/gumbel_topk.h"
-#include "fixture.h"
+#include "bench_layers.h"
 
 /**
  * Times the convolutions of VGG16, ResNet-18 and ResNet-50 on random data:
@@ -17,24 +17,6 @@
  */
 namespace kofn::conv {
 namespace {
-
-struct Layer {
-    const char* name;
-    int32_t inputs, outputs, size, taps, stride;
-};
-
-constexpr Layer layers[] = {
-    {"vgg16 conv2_2", 128, 128, 112, 3, 1},  {"vgg16 conv3_2", 256, 256, 56, 3, 1},
-    {"vgg16 conv4_2", 512, 512, 28, 3, 1},   {"vgg16 conv5_2", 512, 512, 14, 3, 1},
-    {"resnet18 l1", 64, 64, 56, 3, 1},       {"resnet18 l2", 128, 128, 28, 3, 1},
-    {"resnet18 l3", 256, 256, 14, 3, 1},     {"resnet18 l4", 512, 512, 7, 3, 1},
-    {"resnet18 l2 down", 64, 128, 56, 3, 2}, {"resnet18 l4 down", 256, 512, 14, 3, 2},
-    {"cifar 32", 64, 64, 32, 3, 1},          {"cifar 8", 256, 256, 8, 3, 1},
-    {"cifar 4", 512, 512, 4, 3, 1},          {"cifar 2", 512, 512, 2, 3, 1},
-    {"resnet50 64-256", 64, 256, 56, 1, 1},  {"resnet50 256-64", 256, 64, 56, 1, 1},
-    {"resnet50 512-128", 512, 128, 28, 1, 1}, {"resnet50 1024-256", 1024, 256, 14, 1, 1},
-    {"resnet50 512-2048", 512, 2048, 7, 1, 1},
-};
 
 constexpr int32_t denominators[] = {2, 4, 8, 16};
 constexpr size_t densities = std::size(denominators);
@@ -62,16 +44,7 @@ struct Geomean {
 /** One layer at one batch: a line for each density. */
 void time_layer(const Layer& layer, int32_t batch, int32_t share, int32_t threads, Geomean (&rates)[2][densities]) {
     const int32_t form = kofn_tensor_form(batch, layer.size), padding = layer.taps / 2;
-    Spec spec;
-    spec.inputs = layer.inputs;
-    spec.outputs = layer.outputs;
-    spec.height = spec.width = layer.size;
-    spec.rows = spec.columns = layer.taps;
-    spec.stride_rows = spec.stride_columns = layer.stride;
-    spec.padding_rows = spec.padding_columns = padding;
-    spec.share = share;
-    spec.bias = true;
-    spec.activation = KOFN_RELU;
+    Spec spec = spec_of(layer, 1, share);
     Tensor input(input_of(spec, form, batch, padding)), output(output_of(spec, form, batch, padding));
     std::vector<float> values(static_cast<size_t>(batch) * spec.inputs * spec.height * spec.width);
     std::mt19937_64 random(1);

@@ -1,11 +1,6 @@
-#include <cuda_runtime.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <functional>
 #include <string>
 
-#include "../common/philox.h"
+#include "../common/cuda_bench.cuh"
 #include "fixture.h"
 
 /**
@@ -18,16 +13,10 @@
  * floor"), and their share of the bandwidth of a device copy measured first.
  */
 using namespace kofn;
+using namespace kofn::bench;
 using namespace kofn::two_four;
 
 namespace {
-
-void require(cudaError_t error) {
-    if (error != cudaSuccess) {
-        std::fprintf(stderr, "CUDA: %s\n", cudaGetErrorString(error));
-        std::exit(1);
-    }
-}
 
 void require(int32_t status, const std::string& name) {
     if (status != KOFN_CONV_OK) {
@@ -71,77 +60,6 @@ std::vector<Named> cases() {
     return all;
 }
 
-/** Random values of about unit variance, never zeros: the power that a GPU draws depends on the bits that change. */
-__global__ void fill(void* values, int64_t count, bool bf16, uint64_t seed) {
-    for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < count;
-         i += gridDim.x * static_cast<int64_t>(blockDim.x)) {
-        PhiloxWords words = philox(seed, static_cast<uint32_t>(i), static_cast<uint32_t>(i >> 32), 0, 0);
-        const float value = (static_cast<float>(words.x) + static_cast<float>(words.y) - static_cast<float>(words.z)
-                             - static_cast<float>(words.w)) * 0x1.bb67aep-33f;
-        if (bf16) {
-            static_cast<uint16_t*>(values)[i] = to_bfloat16(value);
-        } else {
-            static_cast<float*>(values)[i] = value;
-        }
-    }
-}
-
-/** Keeps the stream busy, so that what is measured is in the queue before it begins. */
-__global__ void hold(long long clocks) {
-    const long long start = clock64();
-    while (clock64() - start < clocks) {
-    }
-}
-
-/** Random numbers on the device. */
-class Memory {
-public:
-    Memory(int64_t count, int32_t precision) {
-        require(cudaMalloc(&data, static_cast<size_t>(count) * size_of_element(precision)));
-        fill<<<1024, 256>>>(data, count, precision == KOFN_BF16, 1);
-    }
-    ~Memory() { cudaFree(data); }
-    Memory(const Memory&) = delete;
-    Memory& operator=(const Memory&) = delete;
-
-    void* data = nullptr;
-};
-
-/** Median microseconds of a call; `before` goes into the stream ahead of each run and is not measured. */
-double measure(int repeats, const std::function<void()>& before, const std::function<void()>& call) {
-    std::vector<double> times;
-    cudaEvent_t start, stop;
-    require(cudaEventCreate(&start));
-    require(cudaEventCreate(&stop));
-    for (int i = -3; i < repeats; ++i) {
-        before();
-        hold<<<1, 1>>>(200'000);
-        require(cudaEventRecord(start));
-        call();
-        require(cudaEventRecord(stop));
-        require(cudaDeviceSynchronize());
-        float milliseconds = 0;
-        require(cudaEventElapsedTime(&milliseconds, start, stop));
-        if (i >= 0) {
-            times.push_back(milliseconds * 1e3);
-        }
-    }
-    require(cudaEventDestroy(start));
-    require(cudaEventDestroy(stop));
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
-}
-
-/** Bytes a second, read and written, of copying memory that no cache holds. */
-double copy_bandwidth() {
-    const int64_t bytes = int64_t{1} << 30;
-    Memory from(bytes / 4, KOFN_TF32), to(bytes / 4, KOFN_TF32);
-    const double us = measure(20, [] {}, [&] {
-        require(cudaMemcpyAsync(to.data, from.data, static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice));
-    });
-    return 2.0 * static_cast<double>(bytes) / (us * 1e-6);
-}
-
 void measure_case(const Named& named, int32_t precision, int repeats, double bandwidth,
                   const std::function<void()>& flush) {
     const Spec& s = named.spec;
@@ -150,7 +68,8 @@ void measure_case(const Named& named, int32_t precision, int repeats, double ban
     const kofn_two_four view = layer.view();
     kofn_cuda_two_four_plan* plan = nullptr;
     require(kofn_cuda_two_four_open(&view, precision, &plan), named.name);
-    Memory x(static_cast<int64_t>(s.input_size()), precision), y(static_cast<int64_t>(s.output_size()), precision);
+    const bool bf16 = precision == KOFN_BF16;
+    Memory x(static_cast<int64_t>(s.input_size()), bf16), y(static_cast<int64_t>(s.output_size()), bf16);
     const double weights = 1.0 * s.outputs * s.inputs, size = static_cast<double>(size_of_element(precision));
     const double operations = 2 * weights * s.batch * s.pixels;
     const double bytes = size * static_cast<double>(s.input_size() + s.output_size()) + weights * (size / 2 + 0.125);
@@ -183,18 +102,12 @@ int main(int argc, char** argv) {
             return 2;
         }
     }
-    cudaDeviceProp device;
-    require(cudaGetDeviceProperties(&device, 0));
-    const double bandwidth = copy_bandwidth();
-    std::printf("{\"device\": \"%s\", \"multiprocessors\": %d, \"l2_bytes\": %d, \"copy_gb_per_s\": %.1f}\n", device.name,
-                device.multiProcessorCount, device.l2CacheSize, bandwidth * 1e-9);
-    const int64_t flushed = 4 * static_cast<int64_t>(std::max(device.l2CacheSize, 16 << 20));
-    Memory other(flushed / 4, KOFN_TF32);
-    const auto flush = [&] { require(cudaMemsetAsync(other.data, 0, static_cast<size_t>(flushed))); };
+    const double bandwidth = print_device();
+    const Flush flush;
     for (const Named& named : cases()) {
         for (const int32_t precision : {KOFN_BF16, KOFN_TF32}) {
             if (named.name.find(only) != std::string::npos) {
-                measure_case(named, precision, repeats, bandwidth, flush);
+                measure_case(named, precision, repeats, bandwidth, std::cref(flush));
             }
         }
     }
