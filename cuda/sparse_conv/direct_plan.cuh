@@ -46,7 +46,7 @@ private:
     void pack(const kofn_conv& conv);
     void pack_block(const kofn_conv& conv, int32_t first_output);
 
-    int64_t least_ = INT64_MAX;
+    double least_ = 0;
 };
 
 /** What follows from a patch, its lanes and threads; false if it does not fit shared memory. */
@@ -82,28 +82,33 @@ bool direct_tile(Direct& d, int32_t lanes, int32_t threads, int32_t shared_bytes
 }
 
 /**
- * Takes a patch if the busiest multiprocessor is done earlier with it, in clocks: a warp multiplies once a clock, four of
- * them at a time, and shared memory gives a warp one float each; then what is staged, and a barrier for each chunk.
+ * The clocks of the busiest multiprocessor, roughly. A warp multiplies once a clock, four of them at a time. Shared memory
+ * gives a warp one float each, if the eight lanes that it serves at once are at one channel; lists at several channels
+ * meet in its banks. Records and what is staged come from the L2 cache, 32 bytes a clock. Each chunk ends at a barrier.
  */
+inline double direct_clocks(const Direct& d, const DirectWork& work, int32_t share, int32_t multiprocessors) {
+    constexpr double barrier = 100, l2_floats = 8;
+    const double rounds = std::ceil(1.0 * d.tiles * d.output_blocks / multiprocessors);
+    const double warps = rounds * d.threads() / 32;
+    const double meeting = d.lanes < 8 ? 0.5 + 4.0 / d.lanes : 1;
+    const double entry = std::max(std::ceil(warps / 4) * work.products, warps * work.reads * meeting)
+        + warps * 32 / d.lanes * d.record / l2_floats;
+    const double lists = std::ceil(1.0 * d.block_outputs / share);
+    const double channels = d.inputs * (1 - std::pow(1 - 1.0 * d.kept / d.inputs, lists));
+    return d.kept * entry + rounds * (channels * d.items / l2_floats + std::ceil(channels / d.chunk) * barrier);
+}
+
+/** Takes the patch, with the lanes and threads that are done first, if nothing yet is done earlier. */
 template <class Patch>
 void DirectPlan::consider(const Direct& shape, const kofn_conv& conv, const DeviceLimits& limits) {
-    const double density = 1.0 * conv.kept / conv.inputs;
     for (int32_t lanes = 1; lanes <= 32; lanes *= 2) {
         for (int32_t threads = 32; threads <= DIRECT_THREADS; threads *= 2) {
             Direct d = shape;
             if (!direct_tile<Patch>(d, lanes, threads, limits.shared_bytes)) {
                 continue;
             }
-            const DirectWork work = Patch::work(d);
-            const int64_t blocks = int64_t{d.tiles} * d.output_blocks;
-            const int64_t rounds = (blocks + limits.multiprocessors - 1) / limits.multiprocessors;
-            const int64_t warps = rounds * threads / 32;
-            const int64_t entry = std::max((warps + 3) / 4 * work.products, warps * work.reads);
-            const int32_t lists = (d.block_outputs + conv.share - 1) / conv.share;
-            const double channels = conv.inputs * (1 - std::pow(1 - density, lists));
-            const double staged = channels * d.items / (rows_of_four ? 16 : 8) + 100 * channels / d.chunk;
-            const int64_t clocks = entry * conv.kept + rounds * static_cast<int64_t>(staged);
-            if (clocks < least_) {
+            const double clocks = direct_clocks(d, Patch::work(d), conv.share, limits.multiprocessors);
+            if (function == nullptr || clocks < least_) {
                 least_ = clocks;
                 kernel = d;
                 function = bf16 ? &direct<uint16_t, Patch> : &direct<float, Patch>;
