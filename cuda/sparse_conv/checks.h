@@ -15,8 +15,8 @@ inline int64_t outputs_along(int32_t size, int32_t taps, int32_t stride, int32_t
     return room < 0 ? 0 : room / stride + 1;
 }
 
-/** Whether the description itself is in order, but for the indices. */
-inline int32_t check_shape(const kofn_conv& c) {
+/** Whether the description itself is in order, but for the indices; `values`: with weights. */
+inline int32_t check_shape(const kofn_conv& c, bool values = true) {
     const int32_t most = 1 << 20;
     if (!in_range(c.inputs, 1, most) || !in_range(c.outputs, 1, most) || !in_range(c.height, 1, most)
         || !in_range(c.width, 1, most) || !in_range(c.rows, 1, 7) || !in_range(c.columns, 1, 7)
@@ -29,7 +29,7 @@ inline int32_t check_shape(const kofn_conv& c) {
     if (!in_range(c.kept, 1, c.inputs) || !in_range(c.share, 1, c.outputs) || c.outputs % c.share != 0) {
         return KOFN_CONV_KEPT;
     }
-    return c.indices == nullptr || c.weights == nullptr ? KOFN_CONV_NULL : KOFN_CONV_OK;
+    return c.indices == nullptr || (values && c.weights == nullptr) ? KOFN_CONV_NULL : KOFN_CONV_OK;
 }
 
 /** Whether every list is strictly ascending within the inputs. */

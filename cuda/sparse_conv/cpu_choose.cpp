@@ -13,41 +13,6 @@ int64_t divide_up(int64_t x, int64_t by) {
     return (x + by - 1) / by;
 }
 
-/** How the planes of an output can be seen as lines of vectors, `lanes` wide; the way with the fewest vectors. */
-Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
-    const kofn_tensor& out = plan.output;
-    const kofn_strides& to = plan.output_strides;
-    const uint32_t all = (1u << lanes) - 1;
-    const int64_t in_line = plan.in_row * (plan.split.needed ? plan.split.stride : plan.conv.stride_rows);
-    if (out.form == KOFN_BATCH16) {
-        return {out.height, out.width, in_line, plan.in_floats * plan.conv.stride_columns, to.row, plan.in_floats,
-                std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
-    }
-    const int64_t across = divide_up(out.width, lanes);
-    Grid grid{out.height, across, in_line, lanes, to.row, lanes,
-              std::vector<uint32_t>(static_cast<size_t>(across), all)};
-    grid.lanes.back() = all >> (across * lanes - out.width);
-    if (rows_only) {
-        return grid;
-    }
-    // Equal distances of rows on both sides: vectors may go on over the ends of rows, and skip what is no output.
-    const int64_t floats = (out.height - 1) * to.row + out.width;
-    const int64_t flat = divide_up(floats, lanes);
-    if (in_line == to.row && flat <= out.height * across) {
-        grid = {1, flat, 0, lanes, 0, lanes, std::vector<uint32_t>(static_cast<size_t>(flat))};
-        for (int64_t at = 0; at < floats; ++at) {
-            if (at % to.row < out.width) {
-                grid.lanes[static_cast<size_t>(at / lanes)] |= 1u << (at % lanes);
-            }
-        }
-    } else if (across == 1) {
-        // One vector a row: a line down the plane has more.
-        grid = {1, out.height, 0, in_line, 0, to.row,
-                std::vector<uint32_t>(static_cast<size_t>(out.height), grid.lanes[0])};
-    }
-    return grid;
-}
-
 /** Whether this processor works on sixteen floats in two halves, as Zen 4 does: narrow vectors then lose nothing. */
 bool halves_wide_vectors() {
 #if defined(__x86_64__)
@@ -141,6 +106,40 @@ void consider(kofn_conv_plan& plan, const Kernel& kernel, double& best) {
 }
 
 }  // namespace
+
+Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
+    const kofn_tensor& out = plan.output;
+    const kofn_strides& to = plan.output_strides;
+    const uint32_t all = (1u << lanes) - 1;
+    const int64_t in_line = plan.in_row * (plan.split.needed ? plan.split.stride : plan.conv.stride_rows);
+    if (out.form == KOFN_BATCH16) {
+        return {out.height, out.width, in_line, plan.in_floats * plan.conv.stride_columns, to.row, plan.out_floats,
+                std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
+    }
+    const int64_t across = divide_up(out.width, lanes);
+    Grid grid{out.height, across, in_line, lanes, to.row, lanes,
+              std::vector<uint32_t>(static_cast<size_t>(across), all)};
+    grid.lanes.back() = all >> (across * lanes - out.width);
+    if (rows_only) {
+        return grid;
+    }
+    // Equal distances of rows on both sides: vectors may go on over the ends of rows, and skip what is no output.
+    const int64_t floats = (out.height - 1) * to.row + out.width;
+    const int64_t flat = divide_up(floats, lanes);
+    if (in_line == to.row && flat <= out.height * across) {
+        grid = {1, flat, 0, lanes, 0, lanes, std::vector<uint32_t>(static_cast<size_t>(flat))};
+        for (int64_t at = 0; at < floats; ++at) {
+            if (at % to.row < out.width) {
+                grid.lanes[static_cast<size_t>(at / lanes)] |= 1u << (at % lanes);
+            }
+        }
+    } else if (across == 1) {
+        // One vector a row: a line down the plane has more.
+        grid = {1, out.height, 0, in_line, 0, to.row,
+                std::vector<uint32_t>(static_cast<size_t>(out.height), grid.lanes[0])};
+    }
+    return grid;
+}
 
 void choose(kofn_conv_plan& plan) {
     const kofn_conv& conv = plan.conv;

@@ -5,7 +5,6 @@
 
 /** What a plan keeps of weights and lists. */
 namespace kofn::conv {
-namespace {
 
 AlignedFloats aligned_floats(int64_t size) {
     const size_t bytes = (static_cast<size_t>(size) * sizeof(float) + 63) / 64 * 64;
@@ -17,7 +16,6 @@ AlignedFloats aligned_floats(int64_t size) {
     return floats;
 }
 
-/** The taps' distances, in the order of summation: down the columns of the kernel. */
 void list_taps(kofn_conv_plan& plan) {
     const kofn_conv& c = plan.conv;
     for (int32_t s = 0; s < c.columns; ++s) {
@@ -31,26 +29,15 @@ void list_taps(kofn_conv_plan& plan) {
     }
 }
 
-/** Weights and lists in the order in which the loops read them. Outputs that fill up the last set have weights 0. */
-void pack_lists(kofn_conv_plan& plan, const kofn_conv& c) {
-    const int64_t at_once = plan.kernel.outputs, sets = plan.sets.size, kept = c.kept;
-    const int64_t taps = int64_t{c.rows} * c.columns;
-    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
-    // Behind the last list stand offsets of 0: the loops prefetch what comes after the channel they are at.
-    plan.offsets.assign(static_cast<size_t>((sets * kept + 1) * lists), 0);
-    plan.weights = aligned_floats(sets * kept * taps * at_once);
-    plan.bias = aligned_floats(sets * at_once);
-    for (int64_t output = 0; output < c.outputs; ++output) {
+void pack_values(kofn_conv_plan& plan, const float* weights, const float* bias, int32_t threads) {
+    const kofn_conv& c = plan.conv;
+    const int64_t at_once = plan.kernel.outputs, kept = c.kept, taps = int64_t{c.rows} * c.columns;
+    for_each(threads, c.outputs, [&](int64_t output) {
         const int64_t set = output / at_once, place = output % at_once;
         const int64_t list = output / c.share, of_list = output % c.share;
-        if (c.bias != nullptr) {
-            plan.bias[output] = c.bias[output];
-        }
+        plan.bias[output] = bias == nullptr ? 0.0f : bias[output];
         for (int64_t i = 0; i < kept; ++i) {
-            const int64_t channel = c.indices[list * kept + i];
-            plan.offsets[static_cast<size_t>((set * kept + i) * lists + place % lists)] =
-                static_cast<int32_t>(channel * plan.in_channel);
-            const float* from = c.weights + ((list * kept + i) * c.share + of_list) * taps;
+            const float* from = weights + ((list * kept + i) * c.share + of_list) * taps;
             float* to = plan.weights.get() + (set * kept + i) * taps * at_once + place;
             for (int32_t s = 0; s < c.columns; ++s) {
                 for (int32_t r = 0; r < c.rows; ++r, to += at_once) {
@@ -58,26 +45,43 @@ void pack_lists(kofn_conv_plan& plan, const kofn_conv& c) {
                 }
             }
         }
-    }
-    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t))
-        + (sets * at_once * (kept * taps + 1)) * static_cast<int64_t>(sizeof(float));
+    });
 }
 
-/** Says which loops run, over which tiles: outputs × lines × vectors. */
-void describe(kofn_conv_plan& plan) {
+std::string describe(const kofn_conv_plan& plan) {
     const char* methods[] = {"rows", "taps", "shared"};
     const auto largest = [](const Cut& cut) { return std::to_string((cut.size + cut.parts - 1) / cut.parts); };
-    plan.description = std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
+    return std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
         + largest(plan.lines) + "x" + largest(plan.vectors) + " of " + std::to_string(plan.kernel.lanes) + " lanes, "
         + plan.variant->name;
 }
 
-}  // namespace
-
-void pack(kofn_conv_plan& plan, const kofn_conv& conv) {
+/** Weights and lists in the order in which the loops read them. Outputs that fill up the last set have weights 0. */
+void pack(kofn_conv_plan& plan, const kofn_conv& c) {
     list_taps(plan);
-    pack_lists(plan, conv);
-    describe(plan);
+    const int64_t at_once = plan.kernel.outputs, sets = plan.sets.size, kept = c.kept;
+    const int64_t taps = int64_t{c.rows} * c.columns;
+    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
+    for (int64_t set = 0; set <= sets; ++set) {
+        plan.starts.push_back(set * kept);
+    }
+    // Behind the last list stand offsets of 0: the loops prefetch what comes after the channel they are at.
+    plan.offsets.assign(static_cast<size_t>((sets * kept + 1) * lists), 0);
+    for (int64_t output = 0; output < c.outputs; ++output) {
+        const int64_t set = output / at_once, place = output % at_once;
+        plan.planes.push_back(output * plan.output_strides.plane);
+        for (int64_t i = 0; i < kept; ++i) {
+            const int64_t channel = c.indices[output / c.share * kept + i];
+            plan.offsets[static_cast<size_t>((set * kept + i) * lists + place % lists)] =
+                static_cast<int32_t>(channel * plan.in_channel);
+        }
+    }
+    plan.weights = aligned_floats(sets * kept * taps * at_once);
+    plan.bias = aligned_floats(sets * at_once);
+    pack_values(plan, c.weights, c.bias, 1);
+    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t))
+        + (sets * at_once * (kept * taps + 1)) * static_cast<int64_t>(sizeof(float));
+    plan.description = describe(plan);
 }
 
 }  // namespace kofn::conv

@@ -68,11 +68,40 @@ void for_each(int32_t threads, int64_t count, Body body) {
     }
 }
 
+/** Sets what follows from shapes and layouts alone, if they are in order; returns the status. */
+int32_t begin(kofn_conv_plan& plan, const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output,
+              int32_t threads, bool values);
+
+/** How the planes of an output can be seen as lines of vectors, `lanes` wide; the way with the fewest vectors. */
+Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only);
+
 /** Decides on kernel, grid and cuts of a plan whose shapes, strides, variant and threads are set. */
 void choose(kofn_conv_plan& plan);
 
 /** Then fills in weights, lists and taps, in the order in which the chosen loops read them, and the description. */
 void pack(kofn_conv_plan& plan, const kofn_conv& conv);
+
+/** The taps' distances, in the order of summation: down the columns of the kernel. */
+void list_taps(kofn_conv_plan& plan);
+
+/** The values alone, where pack() put them before. */
+void pack_values(kofn_conv_plan& plan, const float* weights, const float* bias, int32_t threads);
+
+/** Which loops run, over which tiles: outputs × lines × vectors. */
+std::string describe(const kofn_conv_plan& plan);
+
+/** Memory of zeros. */
+AlignedFloats aligned_floats(int64_t size);
+
+/** The input as the loops see it: split in the workspace, if it must be. */
+const float* split_input(const kofn_conv_plan& plan, const float* input, float* workspace, int32_t threads);
+
+/** Every so manieth float becomes a neighbour. */
+void copy_strided(const float* from, int64_t stride, int64_t count, float* to);
+
+/** All tiles for all outputs. `weights` are as pack() puts them, x as split_input() gives it. */
+void walk(const kofn_conv_plan& plan, const float* weights, const float* x, float* output, const float* residual,
+          int32_t threads);
 
 }  // namespace kofn::conv
 
@@ -86,7 +115,7 @@ struct kofn_conv_plan {
 
     kofn::conv::Split split;
     int64_t in_origin, in_row, in_channel, in_image; /* as the loops see the input: split, if it is */
-    int64_t in_floats;                               /* between neighbouring columns */
+    int64_t in_floats, out_floats;                   /* between neighbouring columns */
     int64_t images, image_parts; /* as the loops see them: sixteen images may take several vectors */
 
     kofn::conv::Kernel kernel;
@@ -94,6 +123,8 @@ struct kofn_conv_plan {
     bool prefetch;
     kofn::conv::Cut lines, vectors, sets; /* a task: some lines of some vectors, for some sets of outputs at once */
 
+    std::vector<int64_t> starts; /* of each set, the entry of the lists it begins with; at last their number */
+    std::vector<int64_t> planes; /* where each output's plane begins */
     std::vector<int32_t> offsets, taps;
     kofn::conv::AlignedFloats weights, bias;
     int64_t bytes;

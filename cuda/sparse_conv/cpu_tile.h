@@ -17,7 +17,7 @@ __attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sum
     for (int o = 0; o < existing; ++o) {
         const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
         for (int h = 0; h < lines; ++h) {
-            int64_t at = o * tile.out_plane + h * tile.out_line;
+            int64_t at = tile.planes[o] + h * tile.out_line;
             for (int v = 0; v < vectors; ++v, ++sums, at += tile.out_step) {
                 const uint32_t lanes = tile.lanes[v];
                 Vector<Lanes> y = *sums + bias;

@@ -32,7 +32,8 @@ struct Tile {
 
     float* output;
     const float* residual; /* null if there is none */
-    int64_t out_plane, out_line, out_step;
+    const int64_t* planes; /* where the outputs' planes begin */
+    int64_t out_line, out_step;
     const float* bias;
     int32_t outputs; /* of the outputs at once, so many exist */
     int32_t activation;

@@ -126,6 +126,12 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
                            kofn_conv_plan** plan);
 void kofn_cpu_conv_close(kofn_conv_plan* plan);
 
+/**
+ * Other values for the same lists: weights [O/b][k][b][R][S], bias [O] or null. For training, where they change at every
+ * step. No run may be under way.
+ */
+int32_t kofn_cpu_conv_set_weights(kofn_conv_plan* plan, const float* weights, const float* bias, int32_t threads);
+
 /** Floats of scratch memory that a run needs; 0 if none. It begins at a multiple of 64 bytes; each run has its own. */
 int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan);
 

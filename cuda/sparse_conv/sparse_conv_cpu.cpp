@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cstring>
-#include <iterator>
+#include <memory>
 #include <new>
 
 #include "../gumbel_topk/gumbel_topk.h"
 #include "checks.h"
 #include "cpu_plan.h"
 
-/** The calls on the CPU: checks, plans, and the walk over tasks. */
+/** The calls on the CPU: checks and plans. */
 namespace kofn::conv {
 namespace {
 
@@ -44,6 +44,7 @@ bool see_input(kofn_conv_plan& plan) {
     const bool batch = plan.input.form == KOFN_BATCH16;
     plan.in_floats = batch ? 16 : 1;
     plan.image_parts = batch ? 16 / plan.variant->widest : 1;
+    plan.out_floats = plan.in_floats;
     plan.images = (batch ? (plan.input.batch + 15) / 16 : plan.input.batch) * plan.image_parts;
     plan.split.needed = !batch && c.stride_columns > 1;
     if (!plan.split.needed) {
@@ -68,94 +69,15 @@ bool see_input(kofn_conv_plan& plan) {
     return plan.in_image < most_floats;
 }
 
-/** Every so manieth float. */
-void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
-    if (stride == 2) { // which compilers turn into shuffles of vectors
-        for (int64_t l = 0; l < count; ++l) {
-            to[l] = from[2 * l];
-        }
-    } else {
-        for (int64_t l = 0; l < count; ++l) {
-            to[l] = from[stride * l];
-        }
-    }
-}
-
-/** Moves the phases of one channel of one image apart. */
-void split_channel(const kofn_conv_plan& plan, const float* input, float* workspace, int64_t image, int64_t channel) {
-    const kofn_conv& c = plan.conv;
-    const kofn_strides& in = plan.input_strides;
-    const Split& split = plan.split;
-    const float* corner = input + in.origin - c.padding_rows * in.row - c.padding_columns + image * in.image
-        + channel * in.plane;
-    float* to = workspace + image * plan.in_image + channel * plan.in_channel;
-    for (int64_t q = 0; q < split.phases; ++q, to += split.plane) {
-        // The last tap of some phases lies a column further than others.
-        const int64_t columns = plan.output.width + (c.columns - 1 - q) / c.stride_columns;
-        for (int64_t j = 0; j < split.rows; ++j) {
-            const int64_t from = j / split.stride * c.stride_rows + j % split.stride;
-            copy_strided(corner + from * in.row + q, c.stride_columns, columns, to + j * split.row);
-        }
-    }
-}
-
-/** One task: some lines of some vectors of one image, for some sets of outputs. */
-void run_task(const kofn_conv_plan& plan, int64_t task, const float* x, float* output, const float* residual) {
-    const int64_t set_part = task % plan.sets.parts;
-    task /= plan.sets.parts;
-    const int64_t vector_part = task % plan.vectors.parts;
-    task /= plan.vectors.parts;
-    const int64_t line_part = task % plan.lines.parts, image = task / plan.lines.parts;
-
-    const Grid& grid = plan.grid;
-    const int64_t line = plan.lines.begin(line_part), vector = plan.vectors.begin(vector_part);
-    const int64_t lines = plan.lines.end(line_part) - line, vectors = plan.vectors.end(vector_part) - vector;
-    const TileFunction run = plan.variant->tile(plan.kernel, static_cast<int>(lines), static_cast<int>(vectors));
-
-    const int64_t group = image / plan.image_parts, part = image % plan.image_parts * plan.kernel.lanes;
-    const int64_t at_once = plan.kernel.outputs, kept = plan.conv.kept;
-    const int64_t taps = static_cast<int64_t>(plan.taps.size());
-    const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
-    const kofn_strides& out = plan.output_strides;
-    const int64_t at = out.origin + group * out.image + part + line * grid.out_line + vector * grid.out_step;
-
-    Tile tile{};
-    tile.x = x + plan.in_origin + group * plan.in_image + part + line * grid.in_line + vector * grid.in_step;
-    tile.kept = kept;
-    tile.taps = plan.taps.data();
-    tile.tap_count = taps;
-    tile.in_row = plan.in_row;
-    tile.in_step = grid.in_step;
-    tile.prefetch = plan.prefetch;
-    tile.out_plane = out.plane;
-    tile.out_line = grid.out_line;
-    tile.out_step = grid.out_step;
-    tile.activation = plan.conv.activation;
-    tile.lanes = grid.lanes.data() + vector;
-    for (int64_t set = plan.sets.begin(set_part); set < plan.sets.end(set_part); ++set) {
-        const int64_t first = set * at_once;
-        tile.offsets = plan.offsets.data() + set * kept * lists;
-        tile.weights = plan.weights.get() + set * kept * taps * at_once;
-        tile.bias = plan.bias.get() + first;
-        tile.outputs = static_cast<int32_t>(std::min(at_once, plan.conv.outputs - first));
-        tile.output = output + at + first * out.plane;
-        tile.residual = residual == nullptr ? nullptr : residual + at + first * out.plane;
-        run(tile);
-    }
-}
-
 }  // namespace
-}  // namespace kofn::conv
 
-using namespace kofn::conv;
-
-int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output, int32_t threads,
-                           kofn_conv_plan** plan) {
-    if (conv == nullptr || input == nullptr || output == nullptr || plan == nullptr) {
+int32_t begin(kofn_conv_plan& plan, const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output,
+              int32_t threads, bool values) {
+    if (conv == nullptr || input == nullptr || output == nullptr) {
         return KOFN_CONV_NULL;
     }
     kofn_strides in, out;
-    int32_t status = check_shape(*conv);
+    int32_t status = check_shape(*conv, values);
     status = status != KOFN_CONV_OK ? status : kofn_tensor_strides(input, &in);
     status = status != KOFN_CONV_OK ? status : kofn_tensor_strides(output, &out);
     status = status != KOFN_CONV_OK ? status : check_tensors(*conv, *input, *output);
@@ -164,19 +86,32 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
     if (status != KOFN_CONV_OK) {
         return status;
     }
+    plan.conv = *conv;
+    plan.conv.indices = nullptr;
+    plan.conv.weights = plan.conv.bias = nullptr;
+    plan.input = *input;
+    plan.output = *output;
+    plan.input_strides = in;
+    plan.output_strides = out;
+    plan.threads = threads;
+    plan.variant = &variant_in_use();
+    return see_input(plan) ? KOFN_CONV_OK : KOFN_CONV_SHAPE;
+}
+
+}  // namespace kofn::conv
+
+using namespace kofn::conv;
+
+int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output, int32_t threads,
+                           kofn_conv_plan** plan) {
+    if (plan == nullptr) {
+        return KOFN_CONV_NULL;
+    }
     try {
         auto made = std::make_unique<kofn_conv_plan>();
-        made->conv = *conv;
-        made->conv.indices = nullptr;
-        made->conv.weights = made->conv.bias = nullptr;
-        made->input = *input;
-        made->output = *output;
-        made->input_strides = in;
-        made->output_strides = out;
-        made->threads = threads;
-        made->variant = &variant_in_use();
-        if (!see_input(*made)) {
-            return KOFN_CONV_SHAPE;
+        const int32_t status = begin(*made, conv, input, output, threads, true);
+        if (status != KOFN_CONV_OK) {
+            return status;
         }
         choose(*made);
         pack(*made, *conv);
@@ -189,6 +124,17 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
 
 void kofn_cpu_conv_close(kofn_conv_plan* plan) {
     delete plan;
+}
+
+int32_t kofn_cpu_conv_set_weights(kofn_conv_plan* plan, const float* weights, const float* bias, int32_t threads) {
+    if (plan == nullptr || weights == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    if (threads < 1 || threads > plan->threads) {
+        return KOFN_CONV_THREADS;
+    }
+    pack_values(*plan, weights, bias, threads);
+    return KOFN_CONV_OK;
 }
 
 int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan) {
@@ -211,14 +157,7 @@ int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const float* input, float*
     if (threads < 1 || threads > plan->threads) {
         return KOFN_CONV_THREADS;
     }
-    const float* x = input;
-    if (plan->split.needed) {
-        const int64_t channels = plan->conv.inputs;
-        for_each(threads, plan->images * channels,
-                 [&](int64_t i) { split_channel(*plan, input, workspace, i / channels, i % channels); });
-        x = workspace;
-    }
-    const int64_t tasks = plan->images * plan->lines.parts * plan->vectors.parts * plan->sets.parts;
-    for_each(threads, tasks, [&](int64_t task) { run_task(*plan, task, x, output, residual); });
+    const float* x = split_input(*plan, input, workspace, threads);
+    walk(*plan, plan->weights.get(), x, output, residual, threads);
     return KOFN_CONV_OK;
 }

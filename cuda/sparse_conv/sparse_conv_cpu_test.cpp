@@ -47,12 +47,18 @@ std::vector<float> run_case(const Case& c, int32_t form, const Convolution& conv
         other.set(residual);
     }
 
-    const kofn_conv view = convolution.view();
+    // With several threads the plan is made with other weights, which are then replaced.
+    const std::vector<float> poisoned_weights(convolution.weights.size(), poison);
+    kofn_conv view = convolution.view();
+    view.weights = threads > 1 ? poisoned_weights.data() : view.weights;
     kofn_conv_plan* plan = nullptr;
     const int32_t opened = kofn_cpu_conv_open(&view, &wide, &output.layout, threads, &plan);
     CHECK(opened == KOFN_CONV_OK);
     if (opened != KOFN_CONV_OK) {
         return {};
+    }
+    if (threads > 1) {
+        CHECK(kofn_cpu_conv_set_weights(plan, convolution.weights.data(), view.bias, threads) == KOFN_CONV_OK);
     }
     Memory workspace(kofn_cpu_conv_workspace(plan));
     std::fill(workspace.data(), workspace.data() + workspace.size(), poison);
@@ -296,6 +302,8 @@ void test_refusals() {
     CHECK(kofn_cpu_conv_run(plan, input.data(), output.data(), nullptr, nullptr, 0) == KOFN_CONV_THREADS);
     CHECK(kofn_cpu_conv_run(plan, input.data(), output.data(), nullptr, nullptr, 3) == KOFN_CONV_THREADS);
     CHECK(halo_is_zero(output));
+    CHECK(kofn_cpu_conv_set_weights(plan, nullptr, nullptr, 1) == KOFN_CONV_NULL);
+    CHECK(kofn_cpu_conv_set_weights(plan, request.weights, nullptr, 3) == KOFN_CONV_THREADS);
     kofn_cpu_conv_close(plan);
 }
 
