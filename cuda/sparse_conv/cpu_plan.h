@@ -54,6 +54,12 @@ constexpr int64_t rest_of_tensor = 64;
 /** Floats from row to row of planes with so many columns, halo included. */
 int64_t pitch_of(int64_t columns);
 
+/** What follows from a tensor, which is not checked: its halo may be larger than layouts have it. */
+kofn_strides strides_of(const kofn_tensor& tensor);
+
+/** target = the first channels of source, with another halo. */
+void pad(const kofn_tensor& to, const kofn_tensor& from, const float* source, float* target, int32_t threads);
+
 /** Floats from plane to plane if one has so many: see kofn_strides. */
 int64_t plane_of(int64_t floats);
 

@@ -68,6 +68,21 @@ void copy(const kofn_tensor& t, const Access& from, const float* source, const A
     });
 }
 
+/** Zeros wherever there is no element. */
+void clear(const kofn_tensor& tensor, const kofn_strides& s, float* data, int32_t threads) {
+    const int64_t planes = images_of(tensor) * tensor.channels;
+    const int64_t elements = tensor.width * floats_of_pixel(tensor);
+    std::fill(data, data + s.origin, 0.0f);
+    // From the end of each row to the beginning of the next, wherever that is.
+    for_each(threads, planes, [&](int64_t plane) {
+        float* from = data + s.origin + plane * s.plane;
+        float* next = plane + 1 < planes ? from + s.plane : data + s.floats;
+        for (int64_t h = 0; h < tensor.height; ++h, from += s.row) {
+            std::fill(from + elements, h + 1 < tensor.height ? from + s.row : next, 0.0f);
+        }
+    });
+}
+
 /** Whether a copy into or out of a tensor is in order; says then where its elements lie. */
 int32_t check_copy(const kofn_tensor* tensor, const float* source, const float* target, int32_t threads,
                    Access& access) {
@@ -93,6 +108,25 @@ int64_t plane_of(int64_t floats) {
     return (lines | 1) * group;
 }
 
+kofn_strides strides_of(const kofn_tensor& t) {
+    const int64_t pixel = floats_of_pixel(t);
+    // Without a halo rows follow each other: a plane is then one long row, which is how 1×1 kernels see it.
+    const int64_t columns = t.width + t.halo;
+    const int64_t row = pixel == 1 && t.halo > 0 ? pitch_of(columns) : columns * pixel;
+    const int64_t plane = plane_of((t.height + 2 * t.halo) * row);
+    // The memory begins with a halo, so that whole cache lines begin where a kernel's first tap reads.
+    const int64_t front = t.halo * pixel;
+    const int64_t image = plane * t.channels;
+    return {front + t.halo * row, row, plane, image, front + image * images_of(t) + rest_of_tensor};
+}
+
+void pad(const kofn_tensor& to, const kofn_tensor& from, const float* source, float* target, int32_t threads) {
+    const int64_t pixel = floats_of_pixel(to);
+    const kofn_strides strides = strides_of(to);
+    clear(to, strides, target, threads);
+    copy(to, {pixel, strides_of(from)}, source, {pixel, strides}, target, threads);
+}
+
 }  // namespace kofn::conv
 
 using namespace kofn::conv;
@@ -111,18 +145,15 @@ int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides) {
         || t.halo > 3 || (t.form != KOFN_PLANES && t.form != KOFN_BATCH16)) {
         return KOFN_CONV_SHAPE;
     }
-    const int64_t pixel = floats_of_pixel(t);
-    // Without a halo rows follow each other: a plane is then one long row, which is how 1×1 kernels see it.
-    const int64_t columns = t.width + t.halo;
-    const int64_t row = pixel == 1 && t.halo > 0 ? pitch_of(columns) : columns * pixel;
-    const int64_t plane = plane_of((t.height + 2 * t.halo) * row);
-    if (plane >= most_floats || plane * t.channels >= most_floats) {
+    // Also so that the products below cannot overflow.
+    if ((int64_t{t.height} + 2 * t.halo) * (t.width + t.halo) * floats_of_pixel(t) >= most_floats) {
         return KOFN_CONV_SHAPE;
     }
-    // The memory begins with a halo, so that whole cache lines begin where a kernel's first tap reads.
-    const int64_t front = t.halo * pixel;
-    const int64_t image = plane * t.channels;
-    *strides = {front + t.halo * row, row, plane, image, front + image * images_of(t) + rest_of_tensor};
+    const kofn_strides found = strides_of(t);
+    if (found.image >= most_floats) {
+        return KOFN_CONV_SHAPE;
+    }
+    *strides = found;
     return KOFN_CONV_OK;
 }
 
@@ -135,18 +166,7 @@ int32_t kofn_cpu_tensor_clear(const kofn_tensor* tensor, float* data, int32_t th
     if (threads < 1 || threads > most_threads) {
         return KOFN_CONV_THREADS;
     }
-    const int64_t pixel = floats_of_pixel(*tensor), channels = tensor->channels;
-    const int64_t planes = images_of(*tensor) * channels;
-    const int64_t elements = tensor->width * pixel;
-    std::fill(data, data + s.origin, 0.0f);
-    // From the end of each row to the beginning of the next, wherever that is.
-    for_each(threads, planes, [&](int64_t plane) {
-        float* from = data + s.origin + plane * s.plane;
-        float* next = plane + 1 < planes ? from + s.plane : data + s.floats;
-        for (int64_t h = 0; h < tensor->height; ++h, from += s.row) {
-            std::fill(from + elements, h + 1 < tensor->height ? from + s.row : next, 0.0f);
-        }
-    });
+    clear(*tensor, s, data, threads);
     return KOFN_CONV_OK;
 }
 

@@ -57,6 +57,49 @@ struct Kernel {
     bool one_tap;
 };
 
+/** Where one image (or some lanes of sixteen) of x and dy begins, and which lanes of each vector count. */
+struct GradientImage {
+    int64_t x, gradient;
+    const uint32_t* lanes;
+};
+
+/** The gradients of all kernels of some outputs that have one list, over some images and lines. */
+struct GradientTile {
+    const float* x; /* channel 0 at tap (0, 0) */
+    const int32_t* offsets;
+    int64_t kept;
+    const int32_t* taps; /* distances from tap (0, 0), [R][S] */
+    int64_t tap_count;
+    int64_t in_row;
+
+    const float* gradient; /* of the first output */
+    int64_t plane;         /* from one output's to the next */
+    const GradientImage* images;
+    int64_t image_count;
+    int64_t lines, in_line, out_line;
+    int64_t vectors, in_step, out_step;
+    int64_t first_vector; /* among those whose lanes an image lists */
+
+    float* weights;        /* of the first output's first kernel; what is found is added */
+    int64_t kernel_stride; /* from kept channel to kept channel; the outputs' kernels are neighbours */
+    float* bias;           /* of the outputs, or null; added likewise */
+};
+
+using GradientFunction = void (*)(const GradientTile& tile);
+
+/** How a set of loops goes over x and dy. */
+struct GradientKernel {
+    enum Method {
+        rows, /* 3×3, stride 1 or 2: a loaded vector of x serves all rows of taps that touch it */
+        taps, /* any taps of any kept channels, several in lock-step */
+    };
+    Method method;
+    int lanes;
+    int stride;  /* of rows */
+    int lines;   /* rows: of dy, under which a strip of x is loaded once */
+    int outputs; /* taps: at once, which have one list */
+};
+
 /** The loops for one instruction set. */
 struct Variant {
     const char* name;
@@ -64,6 +107,8 @@ struct Variant {
     int accumulators;      /* sums that fit in registers beside what else is needed there */
     /* The loop over a tile of such size; null if there is none. */
     TileFunction (*tile)(const Kernel& kernel, int lines, int vectors);
+    /* The loop for gradients of kernels, and how many vectors it loads for each multiplication; null if there is none. */
+    GradientFunction (*gradient)(const GradientKernel& kernel, double& loads);
 };
 
 namespace portable { extern const Variant variant; }

@@ -21,6 +21,17 @@ namespace kofn::conv::KOFN_VARIANT {
 #define KOFN_UNROLL _Pragma("GCC unroll 64")
 #endif
 
+/** Vectors of this instruction set, in floats, and its registers. */
+#if defined(__AVX512F__)
+constexpr int widest = 16, narrowest = 8, registers = 32;
+#elif defined(__AVX2__)
+constexpr int widest = 8, narrowest = 8, registers = 16;
+#elif defined(__aarch64__)
+constexpr int widest = 4, narrowest = 4, registers = 32;
+#else
+constexpr int widest = 4, narrowest = 4, registers = 16;
+#endif
+
 template <int Lanes>
 struct VectorOf {
     typedef float type __attribute__((vector_size(4 * Lanes)));

@@ -6,17 +6,8 @@
 /** The loops over tiles, and tables of their sizes; CMakeLists.txt compiles this for several instruction sets. */
 namespace kofn::conv::KOFN_VARIANT {
 extern const Variant variant;
+GradientFunction gradient(const GradientKernel& kernel, double& loads);
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int widest = 16, narrowest = 8, registers = 32;
-#elif defined(__AVX2__)
-constexpr int widest = 8, narrowest = 8, registers = 16;
-#elif defined(__aarch64__)
-constexpr int widest = 4, narrowest = 4, registers = 32;
-#else
-constexpr int widest = 4, narrowest = 4, registers = 16;
-#endif
 
 /** Beside the sums: three weights and an input, or their like; without fused multiplication also a product. */
 #if defined(__FP_FAST_FMAF)
@@ -109,4 +100,4 @@ TileFunction tile(const Kernel& kernel, int lines, int vectors) {
 #define KOFN_TEXT(name) KOFN_TEXT_OF(name)
 
 const kofn::conv::Variant kofn::conv::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), widest, narrowest, accumulators,
-                                                               tile};
+                                                               tile, gradient};
