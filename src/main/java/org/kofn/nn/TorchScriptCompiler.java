@@ -66,19 +66,53 @@ public final class TorchScriptCompiler {
         }
     }
 
+    /**
+     * The layers of a float32 module in segments, over its own tensors: what either trains, the other sees.
+     *
+     * @param module what {@link #compile} made of the same network; it must stay open
+     * @param segments what {@link Segment#cut} made of it
+     */
+    public static SegmentedModule segments(Network network, ScriptModule module, List<Segment> segments) {
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard noGrad = new NoGradGuard()) {
+            TorchScriptCompiler compiler = new TorchScriptCompiler(network, 0, ScalarType.Float, null);
+            JitModule root = compiler.layers((layer, position, index) -> {
+                String name = layer.name() + "." + layer.tensors().get(index).name();
+                Tensor trained = module.parameters().get(name);
+                return trained == null ? module.buffers().get(name) : trained;
+            });
+            for (int i = 0; i < segments.size(); i++) {
+                root.define(TorchScriptSource.of(SegmentedModule.name(i), segments.get(i), network));
+            }
+            return new SegmentedModule(Tensors.keep(root), segments);
+        }
+    }
+
     private ScriptModule compile() {
+        JitModule root = layers(this::fresh);
+        root.define(TorchScriptSource.of(network, dtype));
+        return new ScriptModule(Tensors.keep(root), Map.of());
+    }
+
+    /** Where the tensors of layers come from. */
+    private interface Source {
+        /** The tensor with that place in the layer, which has that position in the network. */
+        Tensor tensor(Layer layer, int position, int index);
+    }
+
+    /** The module of all layers, without a {@code forward} of the whole. */
+    private JitModule layers(Source source) {
         JitModule root = module("Network");
         modules.put("", root);
         for (int position = 0; position < network.layers().size(); position++) {
             Layer layer = network.layers().get(position);
             if (!layer.tensors().isEmpty()) {
                 JitModule module = at(layer.name());
-                register(module, layer, position);
+                register(module, layer, position, source);
                 module.define(TorchScriptSource.of(layer));
             }
         }
-        root.define(TorchScriptSource.of(network, dtype));
-        return new ScriptModule(Tensors.keep(root), Map.of());
+        return root;
     }
 
     /** The module of that path, created with its parents where it does not exist. */
@@ -106,21 +140,25 @@ public final class TorchScriptCompiler {
         return module;
     }
 
-    /** Registers fresh tensors of the layer with that position in the network. */
-    private void register(JitModule module, Layer layer, int position) {
+    /** Registers the tensors of the layer with that position in the network. */
+    private static void register(JitModule module, Layer layer, int position, Source source) {
         List<TensorSpec> specs = layer.tensors();
         for (int index = 0; index < specs.size(); index++) {
-            TensorSpec spec = specs.get(index);
-            Tensor fresh = torch.zeros(spec.shape());
-            network.init().fill(fresh, layer, spec, Philox.derive(seed, PURPOSE, position, index));
-            Tensor tensor = fresh.to(device, type(spec));
-            if (spec.trained()) {
-                tensor.requires_grad_(true);
-                module.register_parameter(spec.name(), tensor, false);
+            Tensor tensor = source.tensor(layer, position, index);
+            if (specs.get(index).trained()) {
+                module.register_parameter(specs.get(index).name(), tensor, false);
             } else {
-                module.register_buffer(spec.name(), tensor);
+                module.register_buffer(specs.get(index).name(), tensor);
             }
         }
+    }
+
+    private Tensor fresh(Layer layer, int position, int index) {
+        TensorSpec spec = layer.tensors().get(index);
+        Tensor fresh = torch.zeros(spec.shape());
+        network.init().fill(fresh, layer, spec, Philox.derive(seed, PURPOSE, position, index));
+        Tensor tensor = fresh.to(device, type(spec));
+        return spec.trained() ? tensor.requires_grad_(true) : tensor;
     }
 
     private ScalarType type(TensorSpec spec) {

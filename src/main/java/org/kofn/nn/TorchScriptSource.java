@@ -37,17 +37,41 @@ final class TorchScriptSource {
         if (cast) {
             line(source, "%s = torch.to(%s, %d)", Network.INPUT, Network.INPUT, dtype.value);
         }
-        for (Layer layer : network.layers()) {
+        lines(source, network.layers(), variables);
+        String last =
+                variables.get(network.layers().get(network.layers().size() - 1).name());
+        line(source, cast ? "return torch.to(%s, %d)" : "return %s", last, ScalarType.Float.value);
+        return source.toString();
+    }
+
+    /**
+     * A method that runs a segment of the network.
+     *
+     * @param name of the method
+     */
+    static String of(String name, Segment segment, Network network) {
+        Map<String, String> variables = variables(network);
+        String parameters = segment.inputs().stream()
+                .map(input -> ", " + variables.get(input) + ": Tensor")
+                .collect(Collectors.joining());
+        StringBuilder source = new StringBuilder("def " + name + "(self" + parameters + ") -> List[Tensor]:\n");
+        lines(source, segment.layers(), variables);
+        line(
+                source,
+                "return [%s]",
+                segment.outputs().stream().map(variables::get).collect(Collectors.joining(", ")));
+        return source.toString();
+    }
+
+    /** A line for every layer. */
+    private static void lines(StringBuilder source, List<Layer> layers, Map<String, String> variables) {
+        for (Layer layer : layers) {
             List<String> inputs = layer.inputs().stream().map(variables::get).toList();
             String expression = layer.tensors().isEmpty()
                     ? function(layer, inputs)
                     : path(layer.name()) + ".forward(" + inputs.get(0) + ")";
             line(source, "%s = %s", variables.get(layer.name()), expression);
         }
-        String last =
-                variables.get(network.layers().get(network.layers().size() - 1).name());
-        line(source, cast ? "return torch.to(%s, %d)" : "return %s", last, ScalarType.Float.value);
-        return source.toString();
     }
 
     /** The {@code forward} of a layer that holds tensors. */

@@ -11,13 +11,15 @@ import java.util.List;
  *     anew
  * @param optimizer null for the recipe's; keys left out are the recipe's
  * @param schedule null to go on with the recipe's; otherwise it spans this phase; keys left out are the recipe's
+ * @param convolutions finetune only: how those under masks are computed
  */
 public record PhaseRecipe(
         String phase,
         @Default("0") double epochs,
         @Default(Default.NONE) String from,
         @Default(Default.NONE) OptimizerRecipe optimizer,
-        @Default(Default.NONE) ScheduleRecipe schedule) {
+        @Default(Default.NONE) ScheduleRecipe schedule,
+        @Default("dense") Convolutions convolutions) {
     /** The phases there are, in the order in which they may follow each other. */
     public static final List<String> PHASES = List.of("dense", "prune", "finetune");
 
@@ -29,6 +31,9 @@ public record PhaseRecipe(
             throw Check.error(
                     "from", "only a dense phase can load a model; put '{phase: dense, from: %s}' in front", from);
         }
+        if (convolutions != Convolutions.DENSE && !phase.equals("finetune")) {
+            throw Check.error("convolutions", "only the masks of a finetune phase stand still; leave it out here");
+        }
         if (epochs == 0 && from == null) {
             throw Check.error("epochs", "must be above 0 (only a dense phase with 'from' may leave it out)");
         }
@@ -37,6 +42,11 @@ public record PhaseRecipe(
     /** The same phase, {@code scale} times as long. */
     PhaseRecipe scaled(double scale) {
         return new PhaseRecipe(
-                phase, Numbers.times(epochs, scale), from, optimizer, schedule == null ? null : schedule.scaled(scale));
+                phase,
+                Numbers.times(epochs, scale),
+                from,
+                optimizer,
+                schedule == null ? null : schedule.scaled(scale),
+                convolutions);
     }
 }

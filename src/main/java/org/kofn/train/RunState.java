@@ -5,10 +5,12 @@ import org.kofn.compress.Compression;
 
 /**
  * Where a run is, and how that gets into a checkpoint and back: the step, the sums of the current epoch, the best
- * validation accuracy, the time so far; and with them masters, buffers, logits, masks and the mode they belong to.
+ * validation accuracy, the time so far, the pass; and with them masters, buffers, logits, masks and the mode they
+ * belong to.
  */
 final class RunState {
     private final Workbench bench;
+    private final Passes passes;
     private final MaskWatch masks;
     private final long startedAt = System.nanoTime();
     private double secondsBefore;
@@ -23,8 +25,9 @@ final class RunState {
     final EpochTotals totals = new EpochTotals();
 
     /** A run at its beginning. */
-    RunState(Workbench bench, MaskWatch masks) {
+    RunState(Workbench bench, Passes passes, MaskWatch masks) {
         this.bench = bench;
+        this.passes = passes;
         this.masks = masks;
     }
 
@@ -49,6 +52,7 @@ final class RunState {
         Map<String, String> metadata = checkpoint.metadata();
         metadata.put("step", Long.toString(step));
         metadata.put("mode", compression.mode().name());
+        metadata.put("sparse", Boolean.toString(passes.sparse()));
         metadata.put("metrics-length", Long.toString(metricsLength));
         metadata.put("best-bits", Long.toString(Double.doubleToRawLongBits(bestAccuracy)));
         metadata.put("milliseconds", Long.toString((long) (1000 * seconds())));
@@ -63,6 +67,7 @@ final class RunState {
         secondsBefore = checkpoint.number("milliseconds") / 1000.0;
         totals.restore(checkpoint);
         restoreTensors(checkpoint);
+        passes.restore(Boolean.parseBoolean(checkpoint.metadata().get("sparse")));
     }
 
     /** Puts masters, buffers, logits and masks back, and enters the mode they belong to. */

@@ -29,7 +29,7 @@ public final class StepRunner implements AutoCloseable {
 
     private StepRunner(Workbench bench) {
         this.bench = bench;
-        this.trainingStep = new TrainingStep(bench);
+        this.trainingStep = new TrainingStep(bench, new Passes(bench, line -> {}));
         this.optimizerRecipe =
                 bench.recipe().optimizerOf(bench.recipe().phases().get(0));
         Compression compression = bench.compression();

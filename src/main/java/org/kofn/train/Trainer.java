@@ -29,6 +29,7 @@ public final class Trainer {
     private final String recipeYaml;
     private final Workbench bench;
     private final RunPlan plan;
+    private final Passes passes;
     private final TrainingStep trainingStep;
     private final MetricsLog metrics;
     private final CheckpointStore store;
@@ -47,12 +48,13 @@ public final class Trainer {
         this.bench = bench;
         this.perEpoch = bench.training().perEpoch();
         this.plan = RunPlan.of(recipe, perEpoch);
-        this.trainingStep = new TrainingStep(bench);
+        this.passes = new Passes(bench, request.progress()::message);
+        this.trainingStep = new TrainingStep(bench, passes);
         this.metrics = new MetricsLog(folder.metrics());
         this.store =
                 new CheckpointStore(folder.checkpoints(), recipe.checkpoint().keep());
         this.masks = new MaskWatch(bench.compression());
-        this.state = new RunState(bench, masks);
+        this.state = new RunState(bench, passes, masks);
     }
 
     /**
@@ -66,9 +68,11 @@ public final class Trainer {
         try (Workbench bench = Workbench.of(request.recipe(), request.kernels())) {
             RunFolders.open(folder, request);
             Trainer trainer = new Trainer(request, folder, bench);
-            trainer.announce();
-            trainer.loop();
-            return new TrainingResult(folder.path(), trainer.finish(folder));
+            try (Passes passes = trainer.passes) {
+                trainer.announce();
+                trainer.loop();
+                return new TrainingResult(folder.path(), trainer.finish(folder));
+            }
         } finally {
             request.progress().ended();
         }
@@ -127,6 +131,10 @@ public final class Trainer {
             bench.setKept(1);
             compression.freeze();
             compression.mode(Compression.Mode.FROZEN);
+        }
+        if (compression.mode() == Compression.Mode.FROZEN) {
+            compression.freeze();
+            passes.choose(epoch.phase().convolutions());
         }
         OptimizerRecipe wanted = recipe.optimizerOf(epoch.phase());
         OptimizerRecipe present = epoch.phaseIndex() == 0

@@ -23,11 +23,13 @@ final class TrainingStep {
     private static final int DROPOUT = 0x64726F70; // "drop": a purpose of its own for random numbers
 
     private final Workbench bench;
+    private final Passes passes;
     private final Recipe recipe;
     private final boolean drops;
 
-    TrainingStep(Workbench bench) {
+    TrainingStep(Workbench bench, Passes passes) {
         this.bench = bench;
+        this.passes = passes;
         this.recipe = bench.recipe();
         this.drops = bench.network().layers().stream().anyMatch(Layer.Dropout.class::isInstance);
     }
@@ -69,7 +71,8 @@ final class TrainingStep {
             }
             compression.apply(prune);
             Batch batch = bench.training().get(epoch, index);
-            Tensor logits = bench.module().forward(batch.images());
+            Pass pass = passes.current();
+            Tensor logits = pass.forward(batch.images());
             Tensor loss = torch.cross_entropy_loss(
                     logits, batch.labels(), new TensorOptional(), MEAN, -100, recipe.labelSmoothing());
             double value = loss.item_double();
@@ -77,7 +80,7 @@ final class TrainingStep {
                 throw Divergence.at(step, value, bench);
             }
             compression.clearGradients();
-            loss.backward();
+            pass.backward(loss);
             compression.backward();
             optimizers.step(rate, logitRate);
             long hits = logits.detach()

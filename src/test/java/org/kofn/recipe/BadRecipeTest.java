@@ -114,6 +114,8 @@ class BadRecipeTest {
             method: dpp     | init-std: 0          | r.yaml:6: prune.init-std: must be above 0, not 0
             method: dpp     | every: 0             | r.yaml:6: prune.every: must be at least 1, not 0
             schedule: cosine | checkpoint: {keep: 0} | r.yaml:4: checkpoint.keep: must be at least 1, not 0
+            epochs: 12      | convolutions: auto   | r.yaml:12: phases[0].convolutions: only the masks of a finetune phase stand still; leave it out here
+            epochs: 12      | convolutions: fast   | r.yaml:12: phases[0].convolutions: expected dense or sparse or auto, found 'fast'
             epochs: 12      | epochs: 0            | r.yaml:12: phases[0].epochs: must be above 0 (only a dense phase with 'from' may leave it out)
             """)
     void valuesOutOfRange(String from, String to, String message) {

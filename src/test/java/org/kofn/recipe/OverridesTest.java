@@ -44,7 +44,7 @@ class OverridesTest {
         Recipe recipe = with("batch=1", "batch = 2", "prune=~", "phases=[{phase: dense, epochs: 2}]");
         assertThat(recipe.batch()).isEqualTo(2);
         assertThat(recipe.prune()).isNull();
-        assertThat(recipe.phases()).containsExactly(new PhaseRecipe("dense", 2, null, null, null));
+        assertThat(recipe.phases()).containsExactly(new PhaseRecipe("dense", 2, null, null, null, Convolutions.DENSE));
     }
 
     @Test

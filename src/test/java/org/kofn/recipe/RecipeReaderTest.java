@@ -43,7 +43,7 @@ class RecipeReaderTest {
         assertThat(recipe.optimizer()).isEqualTo(new OptimizerRecipe("adam", 1e-3, 0, 0.9, true, 0.9, 0.999));
         assertThat(recipe.schedule()).isEqualTo(new ScheduleRecipe("cosine", 0, 0.01, List.of(0.5, 0.75), 0.1));
         assertThat(recipe.checkpoint()).isEqualTo(new CheckpointRecipe(0, 2));
-        assertThat(recipe.phases()).containsExactly(new PhaseRecipe("prune", 12, null, null, null));
+        assertThat(recipe.phases()).containsExactly(new PhaseRecipe("prune", 12, null, null, null, Convolutions.DENSE));
         assertThat(recipe.prune())
                 .isEqualTo(new PruneRecipe(
                         "dpp",

@@ -102,6 +102,7 @@ class RecipeWriterProperties {
                           from: null
                           optimizer: null
                           schedule: null
+                          convolutions: dense
                         checkpoint:
                           every-steps: 0
                           keep: 2
@@ -137,7 +138,8 @@ class RecipeWriterProperties {
     }
 
     private static PhaseRecipe as(PhaseRecipe phase, String name) {
-        return new PhaseRecipe(name, phase.epochs(), null, phase.optimizer(), phase.schedule());
+        Convolutions convolutions = name.equals("finetune") ? Convolutions.AUTO : Convolutions.DENSE;
+        return new PhaseRecipe(name, phase.epochs(), null, phase.optimizer(), phase.schedule(), convolutions);
     }
 
     private static Arbitrary<DataRecipe> data() {
@@ -253,7 +255,8 @@ class RecipeWriterProperties {
                         text().injectNull(0.5),
                         optimizer().injectNull(0.5),
                         schedule().injectNull(0.5))
-                .as((epochs, file, optimizer, schedule) -> new PhaseRecipe("dense", epochs, file, optimizer, schedule));
+                .as((epochs, file, optimizer, schedule) ->
+                        new PhaseRecipe("dense", epochs, file, optimizer, schedule, Convolutions.DENSE));
     }
 
     private static Arbitrary<CheckpointRecipe> checkpoint() {

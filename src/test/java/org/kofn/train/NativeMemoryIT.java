@@ -7,10 +7,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.bytedeco.javacpp.Pointer;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.kofn.recipe.Recipe;
 import org.kofn.recipe.RecipeReader;
 
@@ -20,16 +21,21 @@ import org.kofn.recipe.RecipeReader;
  */
 @EnabledOnOs(OS.LINUX)
 class NativeMemoryIT {
-    /** Until then classes are compiled and buffers grow to their sizes. */
-    private static final int WARM = 2600;
-
     private static final int STEPS = 2000;
 
     @TempDir
     private Path folder;
 
-    @Test
-    void twoThousandStepsGrowNativeMemoryByLessThanOnePercent() {
+    /** After so many steps as it takes until the JVM has compiled what a step calls: more of it in a sparse pass. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            textBlock =
+                    """
+            2600 | {phase: prune, epochs: 22}
+            3600 | {phase: prune, epochs: 1}, {phase: finetune, epochs: 25, convolutions: sparse}
+            """)
+    void twoThousandStepsGrowNativeMemoryByLessThanOnePercent(int warm, String phases) {
         Recipe recipe = RecipeReader.parse(
                 """
                 model: digits-cnn
@@ -41,9 +47,12 @@ class NativeMemoryIT {
                   layers:
                     - {match: conv2, granularity: kernel, keep: 1/4}
                     - {match: "fc*", keep: 5%}
-                phases: [{phase: prune, epochs: 22}]
-                """,
-                "test", List.of(), 1);
+                phases: [PHASES]
+                """
+                        .replace("PHASES", phases),
+                "test",
+                List.of(),
+                1);
         long[] resident = new long[2];
         Trainer.run(new TrainRequest(
                 recipe,
@@ -54,10 +63,10 @@ class NativeMemoryIT {
                 new ProgressListener() {
                     @Override
                     public void step(Position position) {
-                        if (position.step() == WARM || position.step() == WARM + STEPS) {
+                        if (position.step() == warm || position.step() == warm + STEPS) {
                             System.gc();
                             Pointer.trimMemory(); // what is free but kept by malloc comes and goes by 10 MB
-                            resident[position.step() == WARM ? 0 : 1] = residentKilobytes();
+                            resident[position.step() == warm ? 0 : 1] = residentKilobytes();
                         }
                     }
                 },

@@ -99,7 +99,7 @@ class NativeTrainingIT {
 
         Stepper(Workbench bench) {
             this.bench = bench;
-            this.training = new TrainingStep(bench);
+            this.training = new TrainingStep(bench, new Passes(bench, line -> {}));
             Compression compression = bench.compression();
             compression.method().begin();
             compression.mode(Compression.Mode.PRUNE);

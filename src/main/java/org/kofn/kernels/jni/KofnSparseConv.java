@@ -272,6 +272,10 @@ public final class KofnSparseConv {
     @Name("kofn_cpu_conv_close")
     public static native void close(Plan plan);
 
+    /** Other values for the same lists. */
+    @Name("kofn_cpu_conv_set_weights")
+    public static native int setWeights(Plan plan, @Const FloatPointer weights, @Const FloatPointer bias, int threads);
+
     /** Floats of scratch memory of a run. */
     @Name("kofn_cpu_conv_workspace")
     public static native @Cast("int64_t") long workspace(@Const Plan plan);
