@@ -140,7 +140,7 @@ int main(int count, char** arguments) {
 #if defined(KOFN_EMULATED)
     kofn::emulation::device().shared_bytes = 227 * 1024;
 #endif
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     paces(random);
     refusal();
     corners(random);

@@ -41,7 +41,7 @@ Case shared_case(Random& random) {
 
 int main(int count, char** arguments) {
     using namespace kofn::conv;
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 2500 : 60;
     for (int i = 0; i < cases; ++i) {
         test_case(shared_case(random), i % 2 == 0 ? KOFN_BF16 : KOFN_TF32);

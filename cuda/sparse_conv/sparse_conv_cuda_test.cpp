@@ -160,7 +160,7 @@ int main(int count, char** arguments) {
     using namespace kofn::conv;
     descriptions();
     pointers();
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 1200 : 60;
     for (int i = 0; i < cases; ++i) {
         test_case(random_case(random), i % 3);
