@@ -13,6 +13,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.nn.Window;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
+import org.kofn.torch.OneDnn;
 
 /** A dense layer of random normal numbers in some of LibTorch's layouts. Its tensors belong to the caller's scope. */
 final class DenseLayer {
@@ -87,6 +88,13 @@ final class DenseLayer {
         if (layout == DenseLayout.CONTIGUOUS || layout == DenseLayout.CHANNELS_LAST) {
             Tensor laid = last ? weight.contiguous(MemoryFormat.ChannelsLast) : weight;
             return () -> torch.conv2d(input, laid, bias, stride, padding, ONE, 1);
+        }
+        if (layout == DenseLayout.WITHOUT_ONEDNN) {
+            return () -> {
+                try (OneDnn.Setting without = OneDnn.disable()) {
+                    return torch.conv2d(input, weight, bias, stride, padding, ONE, 1);
+                }
+            };
         }
         long[] size = {images.size(0), images.size(1), images.size(2), images.size(3)};
         Tensor packed = torch.mkldnn_reorder_conv2d_weight(

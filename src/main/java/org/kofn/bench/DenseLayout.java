@@ -2,10 +2,13 @@ package org.kofn.bench;
 
 import java.util.List;
 import org.kofn.runtime.LayerShape;
+import org.kofn.torch.OneDnn;
 
 /** The ways in which LibTorch computes a dense layer; the sparse kernels are compared with the fastest one. */
 enum DenseLayout {
-    /** Contiguous images and weights: what the runtime runs where the sparse kernel does not pay. */
+    /** Contiguous images and weights as where {@link OneDnn#whyOff} keeps oneDNN from computing. */
+    WITHOUT_ONEDNN("contiguous without oneDNN"),
+    /** Contiguous images and weights. */
     CONTIGUOUS("contiguous"),
     /** Channels innermost. */
     CHANNELS_LAST("channels-last"),
@@ -29,10 +32,13 @@ enum DenseLayout {
         return words;
     }
 
-    /** The ways for a layer; the first is the runtime's own. */
+    /** The ways for a layer; the first is what the runtime runs where the sparse kernel does not pay. */
     static List<DenseLayout> of(LayerShape shape) {
-        return shape.window() == null
-                ? List.of(LINEAR, ONE_PIXEL)
-                : List.of(CONTIGUOUS, CHANNELS_LAST, PACKED, PACKED_CHANNELS_LAST);
+        if (shape.window() == null) {
+            return List.of(LINEAR, ONE_PIXEL);
+        }
+        return OneDnn.whyOff() == null
+                ? List.of(CONTIGUOUS, CHANNELS_LAST, PACKED, PACKED_CHANNELS_LAST)
+                : List.of(WITHOUT_ONEDNN, CONTIGUOUS, CHANNELS_LAST, PACKED, PACKED_CHANNELS_LAST);
     }
 }

@@ -53,7 +53,7 @@ final class DenseProbe {
 
     private static String answer(Question question) {
         Devices.setThreads(question.layer().threads());
-        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+        try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
             DenseLayer layer = new DenseLayer(question.layer(), Set.of(question.layout()));

@@ -83,7 +83,7 @@ public final class LayerBench implements AutoCloseable {
             return null;
         }
         torch.manual_seed(1);
-        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+        try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard();
                 SparseLayer sparse = new SparseLayer(layerCase, kept)) {

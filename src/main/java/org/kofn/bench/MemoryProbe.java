@@ -70,7 +70,7 @@ record MemoryProbe(long load, long run) {
         ModelFiles files = new ModelFiles(Path.of(args[3]), Path.of(args[4]), path(args[5]), path(args[6]));
         int threads = Integer.parseInt(args[2]);
         Devices.setThreads(threads);
-        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+        try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope()) {
             Shape input = files.network().input();
             Tensor images = engine.arrange(

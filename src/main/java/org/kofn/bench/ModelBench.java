@@ -59,7 +59,7 @@ public final class ModelBench implements AutoCloseable {
     /** Measures batches of a size, an engine a result, LibTorch's first. */
     public List<ModelResult> run(int batch) {
         Map<Engine, MemoryProbe> memory = memory(batch);
-        try (OneDnn.Enabled oneDnn = OneDnn.enable();
+        try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope()) {
             Shape input = network.input();
             torch.manual_seed(1);

@@ -53,19 +53,28 @@ public final class OneDnn {
      * Lets LibTorch use oneDNN, whatever {@link #whyOff} says, until the result is closed: a comparison wants the
      * fastest dense layer, and looks itself whether that one's results are right.
      */
-    public static Enabled enable() {
-        guard();
-        use(true);
-        return new Enabled();
+    public static Setting enable() {
+        return new Setting(true);
     }
 
-    /** While it is open, LibTorch uses oneDNN. */
-    public static final class Enabled implements AutoCloseable {
-        private Enabled() {}
+    /** Lets LibTorch compute without oneDNN until the result is closed. */
+    public static Setting disable() {
+        return new Setting(false);
+    }
+
+    /** Holds for the whole process while it is open; then what was before. */
+    public static final class Setting implements AutoCloseable {
+        private final boolean before;
+
+        private Setting(boolean on) {
+            guard();
+            before = torch.globalContext().userEnabledMkldnn();
+            use(on);
+        }
 
         @Override
         public void close() {
-            use(whyOff() == null);
+            use(before);
         }
     }
 
