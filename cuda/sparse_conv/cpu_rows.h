@@ -29,12 +29,26 @@ void rows_tile(const Tile& tile) {
     const int32_t* offsets = tile.offsets;
     const float* weights = tile.weights;
 
-    Vector<Lanes> sum[Outputs][Lines][Vectors] = {};
-    for (int64_t i = 0; i < kept; ++i, offsets += Outputs) {
+    Vector<Lanes> sum[Outputs * Lines * Vectors];
+    clear<Lanes>(sum);
+    // The offsets of the next channel are read ahead of all that waits for this one's rows.
+    const float* next[Outputs];
+    KOFN_UNROLL
+    for (int o = 0; o < Outputs; ++o) {
+        next[o] = tile.x + offsets[o];
+    }
+    for (int64_t i = 0; i < kept; ++i) {
+        const float* x[Outputs];
+        offsets += Outputs;
+        KOFN_UNROLL
+        for (int o = 0; o < Outputs; ++o) {
+            x[o] = next[o];
+            next[o] = tile.x + offsets[o];  // behind the last list stands a channel too
+        }
         if (tile.prefetch) {
             KOFN_UNROLL
             for (int o = 0; o < Outputs; ++o) {
-                const float* ahead = tile.x + offsets[o + Outputs];  // behind the last list stands a channel too
+                const float* ahead = next[o];
                 KOFN_UNROLL
                 for (int r = 0; r < in_lines; ++r) {
                     KOFN_UNROLL
@@ -54,7 +68,7 @@ void rows_tile(const Tile& tile) {
             for (int o = 0; o < Outputs; ++o) {
                 const Vector<Lanes> w[taps] = {broadcast<Lanes>(weights[o]), broadcast<Lanes>(weights[Outputs + o]),
                                                broadcast<Lanes>(weights[2 * Outputs + o])};
-                const float* line = tile.x + offsets[o] + columns[s] - shift(s);
+                const float* line = x[o] + columns[s] - shift(s);
                 KOFN_UNROLL
                 for (int r = 0; r < in_lines; ++r) {
                     Vector<Lanes> next = load<Lanes>(line);
@@ -69,7 +83,7 @@ void rows_tile(const Tile& tile) {
                         for (int t = 0; t < taps; ++t) {
                             const int h = (r - t) / Stride;
                             if (r >= t && (r - t) % Stride == 0 && h < Lines) {
-                                sum[o][h][v] += value * w[t];
+                                sum[(o * Lines + h) * Vectors + v] += value * w[t];
                             }
                         }
                     }
@@ -78,7 +92,7 @@ void rows_tile(const Tile& tile) {
             }
         }
     }
-    finish<Lanes>(tile, &sum[0][0][0], Outputs, Lines, Vectors);
+    finish<Lanes>(tile, sum, Outputs, Lines, Vectors);
 }
 
 }  // namespace kofn::conv::KOFN_VARIANT

@@ -18,14 +18,23 @@ void taps_tile(const Tile& tile) {
     const int32_t* offsets = tile.offsets;
     const float* weights = tile.weights;
 
-    Vector<Lanes> sum[Outputs][Vectors] = {};
-    for (int64_t i = 0; i < kept; ++i, offsets += lists) {
+    Vector<Lanes> sum[Outputs * Vectors];
+    clear<Lanes>(sum);
+    // The offsets of the next channel are read ahead of all that waits for this one's vectors.
+    const float* next[lists];
+    KOFN_UNROLL
+    for (int l = 0; l < lists; ++l) {
+        next[l] = tile.x + offsets[l];
+    }
+    for (int64_t i = 0; i < kept; ++i) {
         const float* x[lists];
+        offsets += lists;
         KOFN_UNROLL
         for (int l = 0; l < lists; ++l) {
-            x[l] = tile.x + offsets[l];
+            x[l] = next[l];
+            next[l] = tile.x + offsets[l];  // behind the last list stands a channel too
             if (tile.prefetch) {
-                prefetch<Lanes, Vectors>(tile.x + offsets[l + lists], step);
+                prefetch<Lanes, Vectors>(next[l], step);
             }
         }
         for (int64_t t = 0; t < taps; ++t, weights += Outputs) {
@@ -41,7 +50,7 @@ void taps_tile(const Tile& tile) {
                     const Vector<Lanes> w = broadcast<Lanes>(weights[o]);
                     KOFN_UNROLL
                     for (int v = 0; v < Vectors; ++v) {
-                        sum[o][v] += value[v] * w;
+                        sum[o * Vectors + v] += value[v] * w;
                     }
                 }
             } else {
@@ -50,13 +59,13 @@ void taps_tile(const Tile& tile) {
                     const Vector<Lanes> w = broadcast<Lanes>(weights[o]);
                     KOFN_UNROLL
                     for (int v = 0; v < Vectors; ++v) {
-                        sum[o][v] += load<Lanes>(x[o] + tap + v * step) * w;
+                        sum[o * Vectors + v] += load<Lanes>(x[o] + tap + v * step) * w;
                     }
                 }
             }
         }
     }
-    finish<Lanes>(tile, &sum[0][0], Outputs, 1, Vectors);
+    finish<Lanes>(tile, sum, Outputs, 1, Vectors);
 }
 
 }  // namespace kofn::conv::KOFN_VARIANT

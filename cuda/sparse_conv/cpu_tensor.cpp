@@ -99,8 +99,9 @@ int32_t check_copy(const kofn_tensor* tensor, const float* source, const float* 
 }  // namespace
 
 int64_t pitch_of(int64_t columns) {
-    // Narrow rows follow each other without a gap, so that vectors can go on over the end of a row.
-    return columns <= 8 ? columns : round_up(columns, 8);
+    // Narrow rows follow each other without a gap, so that vectors can go on over the end of a row. Others begin on
+    // cache lines: vectors that straddle two are loaded twice.
+    return columns <= 8 ? columns : round_up(columns, group);
 }
 
 int64_t plane_of(int64_t floats) {

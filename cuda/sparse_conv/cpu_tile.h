@@ -6,6 +6,36 @@
 /** What both kinds of loops do with finished sums. Part of sparse_conv_cpu_variant.cpp. */
 namespace kofn::conv::KOFN_VARIANT {
 
+template <int Lanes, bool Residual>
+inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const Vector<Lanes>* sums, int outputs,
+                                                         int lines, int vectors) {
+    // Limits instead of cases: a loop without branches. Comparisons with NaN are false, so NaN stays NaN.
+    const float infinity = __builtin_inff();
+    const Vector<Lanes> least = broadcast<Lanes>(tile.activation == KOFN_IDENTITY ? -infinity : 0.0f);
+    const Vector<Lanes> most = broadcast<Lanes>(tile.activation == KOFN_RELU6 ? 6.0f : infinity);
+    const int64_t line = tile.out_line;
+    for (int o = 0; o < outputs; ++o) {
+        const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
+        for (int v = 0; v < vectors; ++v) {
+            const uint32_t lanes = tile.lanes[v];
+            const Vector<Lanes>* sum = sums + static_cast<int64_t>(o) * lines * vectors + v;
+            const int64_t at = tile.planes[o] + v * tile.out_step;
+            float* to = tile.output + at;
+            const float* residual = tile.residual + (Residual ? at : 0);
+            for (int h = 0; h < lines; ++h, sum += vectors, to += line) {
+                Vector<Lanes> y = *sum + bias;
+                if (Residual) {
+                    y += load_lanes<Lanes>(residual, lanes);
+                    residual += line;
+                }
+                y = y < least ? least : y;
+                y = y > most ? most : y;
+                store_lanes<Lanes>(to, y, lanes);
+            }
+        }
+    }
+}
+
 /**
  * Bias, residual, activation; then the lanes that exist go to memory. The sums [outputs][lines][vectors] come through
  * memory: as a part of every loop over tiles this would be most of the library's code.
@@ -14,25 +44,19 @@ template <int Lanes>
 __attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sums, int outputs, int lines,
                                       int vectors) {
     const int existing = outputs < tile.outputs ? outputs : tile.outputs;
-    for (int o = 0; o < existing; ++o) {
-        const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
-        for (int h = 0; h < lines; ++h) {
-            int64_t at = tile.planes[o] + h * tile.out_line;
-            for (int v = 0; v < vectors; ++v, ++sums, at += tile.out_step) {
-                const uint32_t lanes = tile.lanes[v];
-                Vector<Lanes> y = *sums + bias;
-                if (tile.residual != nullptr) {
-                    y += load_lanes<Lanes>(tile.residual + at, lanes);
-                }
-                if (tile.activation != KOFN_IDENTITY) {
-                    y = y < 0.0f ? Vector<Lanes>{} : y;  // NaN stays NaN
-                    if (tile.activation == KOFN_RELU6) {
-                        y = y > 6.0f ? broadcast<Lanes>(6.0f) : y;
-                    }
-                }
-                store_lanes<Lanes>(tile.output + at, y, lanes);
-            }
-        }
+    if (tile.residual == nullptr) {
+        finish_planes<Lanes, false>(tile, sums, existing, lines, vectors);
+    } else {
+        finish_planes<Lanes, true>(tile, sums, existing, lines, vectors);
+    }
+}
+
+/** Zeros, in registers: an initialiser would clear the memory that the sums take at the end. */
+template <int Lanes, int Count>
+inline __attribute__((always_inline)) void clear(Vector<Lanes> (&sums)[Count]) {
+    KOFN_UNROLL
+    for (int i = 0; i < Count; ++i) {
+        sums[i] = Vector<Lanes>{};
     }
 }
 
