@@ -49,9 +49,12 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
         case Kernel::shared:
             tap = std::max(work, v * load + o) + 0.5;
             break;
-        default:
-            tap = std::max(work, (v * load + 1) * o) + 0.5 * o + 0.5;
+        default: {
+            // Every multiplication waits for a load of its own; Zen 5 does two thirds as many whole vectors a cycle.
+            const double wait = aligned && kernel.lanes == 16 && !halves_wide_vectors() ? 1.6 : 1.0;
+            tap = std::max(work, (v * load + 1) * o * wait) + 0.5 * o + 0.5;
             break;
+        }
     }
     const double taps = static_cast<double>(plan.conv.rows) * plan.conv.columns * plan.conv.kept;
     return taps * tap + 5 * l * v * o + 20;

@@ -134,7 +134,7 @@ using namespace kofn::conv;
 
 int32_t kofn_tensor_form(int32_t batch, int32_t width) {
     const int64_t empty = round_up(batch, group) - batch;
-    return width < 7 && batch >= group && 4 * empty <= batch ? KOFN_BATCH16 : KOFN_PLANES;
+    return width <= 64 && batch >= group && 4 * empty <= batch ? KOFN_BATCH16 : KOFN_PLANES;
 }
 
 int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides) {

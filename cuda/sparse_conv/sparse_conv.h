@@ -97,8 +97,9 @@ extern "C" {
 #pragma GCC visibility push(default) /* everything else in the library is hidden */
 
 /**
- * The form in which layers of planes that wide are fastest. KOFN_BATCH16 fills all lanes whatever the width, but loads
- * more for each multiplication: it is better only for planes narrower than 7, and if few of its lanes have no image.
+ * The form in which layers of planes that wide are fastest. KOFN_BATCH16 fills all lanes whatever the width, loads whole
+ * cache lines for all taps and strides, and stores whole ones: it is better if few of its lanes have no image. Rows that
+ * are several vectors wide fill them anyway, and a tile needs fewer cache lines of them.
  */
 int32_t kofn_tensor_form(int32_t batch, int32_t width);
 

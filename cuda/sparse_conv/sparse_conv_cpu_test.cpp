@@ -200,7 +200,7 @@ void test_tensors(Random& random) {
     }
     CHECK(kofn_tensor_form(1, 4) == KOFN_PLANES && kofn_tensor_form(17, 4) == KOFN_PLANES);
     CHECK(kofn_tensor_form(16, 4) == KOFN_BATCH16 && kofn_tensor_form(32, 4) == KOFN_BATCH16);
-    CHECK(kofn_tensor_form(32, 14) == KOFN_PLANES);
+    CHECK(kofn_tensor_form(32, 64) == KOFN_BATCH16 && kofn_tensor_form(32, 112) == KOFN_PLANES);
 }
 
 /** A convolution and tensors in order, of which a test spoils one thing. */
