@@ -50,9 +50,10 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
             tap = std::max(work, v * load + o) + 0.5;
             break;
         default: {
-            // Every multiplication waits for a load of its own; Zen 5 does two thirds as many whole vectors a cycle.
-            const double wait = aligned && kernel.lanes == 16 && !halves_wide_vectors() ? 1.6 : 1.0;
-            tap = std::max(work, (v * load + 1) * o * wait) + 0.5 * o + 0.5;
+            // Every multiplication waits for a load of its own; Zen 5 does two thirds as many whole vectors a cycle, and
+            // better from several planes at once.
+            const bool waits = aligned && kernel.lanes == 16 && !halves_wide_vectors();
+            tap = std::max(work, (v * load + 1) * o * (waits ? 1.6 : 1.0)) + 0.5 * o + (waits ? 3.0 : 0.5);
             break;
         }
     }
@@ -108,6 +109,21 @@ void consider(kofn_conv_plan& plan, const Kernel& kernel, double& best) {
     }
 }
 
+/** Floats that the second level of a core's cache holds at most, and the half of a last level that is a core's. */
+constexpr int64_t in_second_level = int64_t{1} << 18, in_last_level = int64_t{1} << 22;
+
+/** Cuts the tiles into tasks. */
+void cut_tasks(kofn_conv_plan& plan) {
+    const int64_t sets = divide_up(plan.conv.outputs, plan.kernel.outputs);
+    // A few tasks a thread even out what threads lose to others; more would only load the same input again.
+    const int64_t wanted = 6 * plan.threads, lines = plan.images * plan.lines.parts;
+    const int64_t places = lines * plan.vectors.parts;
+    plan.sets = {sets, std::clamp<int64_t>(divide_up(wanted, places), 1, plan.threads == 1 ? 1 : sets)};
+    constexpr int64_t longest = 8; /* tiles of a task */
+    const int64_t run = plan.ahead ? std::clamp<int64_t>(places / wanted, 1, longest) : 1;
+    plan.runs = {plan.vectors.parts, divide_up(plan.vectors.parts, run)};
+}
+
 }  // namespace
 
 Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
@@ -116,8 +132,13 @@ Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
     const uint32_t all = (1u << lanes) - 1;
     const int64_t in_line = plan.in_row * (plan.split.needed ? plan.split.stride : plan.conv.stride_rows);
     if (out.form == KOFN_BATCH16) {
-        return {out.height, out.width, in_line, plan.in_floats * plan.conv.stride_columns, to.row, plan.out_floats,
-                std::vector<uint32_t>(static_cast<size_t>(out.width), all)};
+        Grid grid{out.height, out.width, in_line, plan.in_floats * plan.conv.stride_columns, to.row, plan.out_floats, {}};
+        // Rows without a gap on both sides are one long row.
+        if (!rows_only && in_line == to.row && grid.in_step == grid.out_step && to.row == out.width * grid.out_step) {
+            grid = {1, int64_t{out.height} * out.width, 0, grid.in_step, 0, grid.out_step, {}};
+        }
+        grid.lanes.assign(static_cast<size_t>(grid.vectors), all);
+        return grid;
     }
     const int64_t across = divide_up(out.width, lanes);
     Grid grid{out.height, across, in_line, lanes, to.row, lanes,
@@ -170,10 +191,10 @@ void choose(kofn_conv_plan& plan) {
     const int64_t lines = by_rows ? divide_up(plan.lines.size, plan.lines.parts) + 2 : 1;
     const int64_t block = lines * divide_up(plan.vectors.size, plan.vectors.parts) * plan.kernel.lanes * conv.inputs;
     plan.prefetch = (by_rows || 2 * conv.kept < conv.inputs) && block * static_cast<int64_t>(sizeof(float)) > 24 * 1024;
-    const int64_t sets = divide_up(conv.outputs, plan.kernel.outputs);
-    // A few tasks a thread even out what threads lose to others; more would only load the same input again.
-    const int64_t places = plan.images * plan.lines.parts * plan.vectors.parts;
-    plan.sets = {sets, std::clamp<int64_t>(divide_up(6 * plan.threads, places), 1, plan.threads == 1 ? 1 : sets)};
+    plan.ahead = one_tap && plan.images * plan.in_image > in_second_level;
+    plan.stream = batch && plan.kernel.lanes == 16
+        && (plan.images - 1) * plan.output_strides.image + plan.output_strides.plane * conv.outputs > in_last_level;
+    cut_tasks(plan);
 }
 
 }  // namespace kofn::conv

@@ -126,8 +126,9 @@ struct kofn_conv_plan {
 
     kofn::conv::Kernel kernel;
     kofn::conv::Grid grid;
-    bool prefetch;
-    kofn::conv::Cut lines, vectors, sets; /* a task: some lines of some vectors, for some sets of outputs at once */
+    bool prefetch, ahead, stream; /* the next channel; the next tile; outputs past the caches */
+    kofn::conv::Cut lines, vectors, sets; /* a tile: some lines of some vectors, for some sets of outputs at once */
+    kofn::conv::Cut runs;                 /* of the parts of vectors: a task has several, one after the other */
 
     std::vector<int64_t> starts; /* of each set, the entry of the lists it begins with; at last their number */
     std::vector<int64_t> planes; /* where each output's plane begins */

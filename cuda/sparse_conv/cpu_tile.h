@@ -14,6 +14,7 @@ inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const
     const Vector<Lanes> least = broadcast<Lanes>(tile.activation == KOFN_IDENTITY ? -infinity : 0.0f);
     const Vector<Lanes> most = broadcast<Lanes>(tile.activation == KOFN_RELU6 ? 6.0f : infinity);
     const int64_t line = tile.out_line;
+    const bool streams = tile.stream;
     for (int o = 0; o < outputs; ++o) {
         const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
         for (int v = 0; v < vectors; ++v) {
@@ -30,7 +31,11 @@ inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const
                 }
                 y = y < least ? least : y;
                 y = y > most ? most : y;
-                store_lanes<Lanes>(to, y, lanes);
+                if (streams) {
+                    stream<Lanes>(to, y);
+                } else {
+                    store_lanes<Lanes>(to, y, lanes);
+                }
             }
         }
     }

@@ -38,6 +38,7 @@ struct Tile {
     int32_t outputs; /* of the outputs at once, so many exist */
     int32_t activation;
     const uint32_t* lanes; /* for each vector of a line, a bit for each lane that exists */
+    bool stream;           /* outputs are whole cache lines, and go past the caches */
 };
 
 using TileFunction = void (*)(const Tile& tile);

@@ -141,4 +141,16 @@ inline __attribute__((always_inline)) void store_lanes(float* to, Vector<Lanes> 
     }
 }
 
+/** Stores a vector past the caches if it is a whole cache line, where the processor can; `to` is aligned. */
+template <int Lanes>
+inline __attribute__((always_inline)) void stream(float* to, Vector<Lanes> value) {
+#if defined(__AVX512F__)
+    if constexpr (Lanes == 16) {
+        _mm512_stream_ps(to, value);
+        return;
+    }
+#endif
+    *reinterpret_cast<typename VectorOf<Lanes>::unaligned*>(to) = value;
+}
+
 }  // namespace kofn::conv::KOFN_VARIANT

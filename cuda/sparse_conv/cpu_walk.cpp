@@ -1,4 +1,9 @@
 #include <algorithm>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "cpu_plan.h"
 
@@ -39,15 +44,42 @@ void split_channel(const kofn_conv_plan& plan, const float* input, float* worksp
     }
 }
 
-/** One task: some lines of some vectors of one image, for some sets of outputs. */
-void run_task(const kofn_conv_plan& plan, int64_t task, const float* weights, const float* x, float* output,
-              const float* residual) {
-    const int64_t set_part = task % plan.sets.parts;
-    task /= plan.sets.parts;
-    const int64_t vector_part = task % plan.vectors.parts;
-    task /= plan.vectors.parts;
-    const int64_t line_part = task % plan.lines.parts, image = task / plan.lines.parts;
+/**
+ * Has the cache fetch the input of the next tile, some channels at a time, while this tile is computed. 1×1 kernels do
+ * so little with what they load that large planes otherwise leave them waiting for memory.
+ */
+class NextTile {
+public:
+    NextTile(const kofn_conv_plan& plan, const float* x, int64_t vectors, int64_t times)
+        : plan_(plan), x_(x), vectors_(vectors), at_once_((plan.conv.inputs + times - 1) / times) {}
 
+    void fetch() {
+        const int64_t end = std::min<int64_t>(channel_ + at_once_, plan_.conv.inputs);
+        for (; channel_ < end; ++channel_) {
+            const float* line = x_ + channel_ * plan_.in_channel;
+            for (int64_t v = 0; v < vectors_; ++v) {
+                __builtin_prefetch(line + v * plan_.grid.in_step);
+            }
+        }
+    }
+
+private:
+    const kofn_conv_plan& plan_;
+    const float* x_;
+    int64_t vectors_, at_once_, channel_ = 0;
+};
+
+/** What a run works on. */
+struct Work {
+    const float *weights, *x;
+    float* output;
+    const float* residual;
+    bool stream;
+};
+
+/** Some lines of some vectors of one image, for some sets of outputs; `next`: so many vectors come after them. */
+void run_tile(const kofn_conv_plan& plan, const Work& work, int64_t image, int64_t line_part, int64_t vector_part,
+              int64_t set_part, int64_t next) {
     const Grid& grid = plan.grid;
     const int64_t line = plan.lines.begin(line_part), vector = plan.vectors.begin(vector_part);
     const int64_t lines = plan.lines.end(line_part) - line, vectors = plan.vectors.end(vector_part) - vector;
@@ -61,7 +93,7 @@ void run_task(const kofn_conv_plan& plan, int64_t task, const float* weights, co
     const int64_t at = out.origin + group * out.image + part + line * grid.out_line + vector * grid.out_step;
 
     Tile tile{};
-    tile.x = x + plan.in_origin + group * plan.in_image + part + line * grid.in_line + vector * grid.in_step;
+    tile.x = work.x + plan.in_origin + group * plan.in_image + part + line * grid.in_line + vector * grid.in_step;
     tile.taps = plan.taps.data();
     tile.tap_count = taps;
     tile.in_row = plan.in_row;
@@ -71,19 +103,46 @@ void run_task(const kofn_conv_plan& plan, int64_t task, const float* weights, co
     tile.out_step = grid.out_step;
     tile.activation = plan.conv.activation;
     tile.lanes = grid.lanes.data() + vector;
-    for (int64_t set = plan.sets.begin(set_part); set < plan.sets.end(set_part); ++set) {
+    tile.stream = work.stream;
+    const int64_t end = plan.sets.end(set_part);
+    int64_t set = plan.sets.begin(set_part);
+    NextTile next_tile(plan, tile.x + vectors * grid.in_step, next, end - set);
+    for (; set < end; ++set) {
         const int64_t first = set * at_once;
         const int64_t start = plan.starts[static_cast<size_t>(set)];
         tile.kept = plan.starts[static_cast<size_t>(set + 1)] - start;
         tile.offsets = plan.offsets.data() + start * lists;
-        tile.weights = weights + start * taps * at_once;
+        tile.weights = work.weights + start * taps * at_once;
         tile.planes = plan.planes.data() + first;
         tile.bias = plan.bias.get() + first;
         tile.outputs = static_cast<int32_t>(std::min(at_once, plan.conv.outputs - first));
-        tile.output = output + at;
-        tile.residual = residual == nullptr ? nullptr : residual + at;
+        tile.output = work.output + at;
+        tile.residual = work.residual == nullptr ? nullptr : work.residual + at;
+        if (next > 0) {
+            next_tile.fetch();
+        }
         run(tile);
     }
+}
+
+/** One task: tiles that follow each other. */
+void run_task(const kofn_conv_plan& plan, const Work& work, int64_t task) {
+    const int64_t set_part = task % plan.sets.parts;
+    task /= plan.sets.parts;
+    const int64_t run = task % plan.runs.parts;
+    task /= plan.runs.parts;
+    const int64_t line_part = task % plan.lines.parts, image = task / plan.lines.parts;
+    const int64_t end = plan.runs.end(run);
+    for (int64_t part = plan.runs.begin(run); part < end; ++part) {
+        const bool last = part + 1 == end;
+        const int64_t next = last ? 0 : plan.vectors.end(part + 1) - plan.vectors.begin(part + 1);
+        run_tile(plan, work, image, line_part, part, set_part, plan.ahead ? next : 0);
+    }
+#if defined(__x86_64__)
+    if (work.stream) {
+        _mm_sfence();  // what went past the caches is there before another thread hears that the task is done
+    }
+#endif
 }
 
 }  // namespace
@@ -102,8 +161,10 @@ const float* split_input(const kofn_conv_plan& plan, const float* input, float* 
 
 void walk(const kofn_conv_plan& plan, const float* weights, const float* x, float* output, const float* residual,
           int32_t threads) {
-    const int64_t tasks = plan.images * plan.lines.parts * plan.vectors.parts * plan.sets.parts;
-    for_each(threads, tasks, [&](int64_t task) { run_task(plan, task, weights, x, output, residual); });
+    const bool stream = plan.stream && reinterpret_cast<uintptr_t>(output) % 64 == 0;
+    const Work work{weights, x, output, residual, stream};
+    const int64_t tasks = plan.images * plan.lines.parts * plan.runs.parts * plan.sets.parts;
+    for_each(threads, tasks, [&](int64_t task) { run_task(plan, work, task); });
 }
 
 }  // namespace kofn::conv

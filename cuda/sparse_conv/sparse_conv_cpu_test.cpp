@@ -132,6 +132,25 @@ void test_case(const Case& c, const std::vector<std::string>& names) {
     }
 }
 
+/** Planes that are too large for caches, whose outputs go past them. */
+void test_large(const std::vector<std::string>& names) {
+    Case c{};
+    c.spec.inputs = 9;
+    c.spec.outputs = 35;
+    c.spec.height = c.spec.width = 64;
+    c.spec.kept = 3;
+    c.spec.activation = KOFN_RELU;
+    c.batch = 32;
+    c.form = KOFN_BATCH16;
+    c.out_halo = 1;
+    c.residual = Case::in_place;
+    c.seed = 1;
+    test_case(c, names);
+    c.out_halo = 0;
+    c.residual = Case::none;
+    test_case(c, names);
+}
+
 /** One plan on several threads at once, each run with threads of its own. */
 void test_concurrent_runs() {
     Spec s;
@@ -319,6 +338,7 @@ int main(int count, char** arguments) {
     for (int i = 0; i < cases; ++i) {
         test_case(random_case(random), names);
     }
+    test_large(names);
     kofn_cpu_use_variant(best.c_str());
     test_tensors(random);
     test_concurrent_runs();
