@@ -54,16 +54,18 @@ public final class SparseModel implements SavedModel {
         }
     }
 
-    /** Likewise, from a file that was read; its tensors are copied. */
+    /** Likewise, from a file that was read; it may be closed then. */
     static SparseModel of(CompactModel compact, int threads) {
         Recipe recipe = SavedModel.recipe(compact.file(), compact.recipe());
         Network network = compact.network();
         compact.requireTensorsOf(network);
         Map<String, ParameterMask> masks = new HashMap<>();
         for (PrunedTensor pruned : compact.pruned()) {
-            masks.put(pruned.parameter(), new ParameterMask(pruned.layout(), pruned.mask()));
+            String name = pruned.parameter();
+            Tensor values = compact.isFolded(name) ? compact.stored().get(name) : null;
+            masks.put(name, new ParameterMask(pruned.layout(), pruned.mask(), values));
         }
-        PreparedNetwork prepared = PreparedNetwork.of(network, compact.tensors(), masks);
+        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks);
         return new SparseModel(compact.file(), network, recipe, prepared, threads);
     }
 

@@ -1,9 +1,6 @@
 package org.kofn.runtime;
 
-import java.util.Arrays;
-import java.util.BitSet;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.kofn.kernels.NativeLibrary;
@@ -13,8 +10,7 @@ import org.kofn.torch.Tensors;
 
 /**
  * A plan of {@code cuda/sparse_conv} for one layer and one size of batch: kept kernels packed, tiles chosen. Linear
- * layers are 1x1 convolutions of images of one pixel. Lists that became shorter when feature maps were removed are
- * filled up with kernels that are zero, so that all have one length again.
+ * layers are 1x1 convolutions of images of one pixel.
  */
 final class NativeConvolution implements AutoCloseable {
     /** What the contract allows. */
@@ -31,16 +27,11 @@ final class NativeConvolution implements AutoCloseable {
      */
     NativeConvolution(Op.Weighted op, PaddedLayout input, PaddedLayout output, int threads) {
         Window window = op instanceof Op.Conv conv ? conv.window() : Window.square(1, 1, 0);
-        KeptKernels kept = op.kept() == null ? everything(op) : op.kept();
-        int k = Math.max(1, kept.longest());
-        int[] indices = new int[kept.indices().length * k];
-        for (int group = 0; group < kept.indices().length; group++) {
-            System.arraycopy(filledUp(kept.indices()[group], k), 0, indices, group * k, k);
-        }
         try (PointerScope scope = new PointerScope()) {
+            KeptWeights weights = KeptWeights.of(op);
             KofnSparseConv.Convolution convolution = new KofnSparseConv.Convolution()
-                    .inputs(kept.inputs())
-                    .outputs(kept.outputs())
+                    .inputs(weights.kept().inputs())
+                    .outputs(weights.kept().outputs())
                     .height(input.shape().height())
                     .width(input.shape().width())
                     .rows(window.height())
@@ -49,11 +40,11 @@ final class NativeConvolution implements AutoCloseable {
                     .strideColumns(window.strideWidth())
                     .paddingRows(window.padHeight())
                     .paddingColumns(window.padWidth())
-                    .share(kept.share())
-                    .kept(k)
+                    .share(weights.kept().share())
+                    .kept(weights.k())
                     .activation(op.epilogue().rectifier().ordinal())
-                    .indices(new IntPointer(indices))
-                    .weights(new FloatPointer(packed(op, kept, indices, k)))
+                    .indices(weights.indices())
+                    .weights(weights.weights())
                     .bias(op.bias().data_ptr_float());
             PointerPointer<KofnSparseConv.Plan> made = new PointerPointer<>(1);
             int status = KofnSparseConv.open(convolution, input.tensor(), output.tensor(), threads, made);
@@ -113,38 +104,5 @@ final class NativeConvolution implements AutoCloseable {
         if (status != 0) {
             throw new IllegalStateException(what + ": the native kernels refuse it with status " + status);
         }
-    }
-
-    /** All inputs for all outputs, as one shared list. */
-    private static KeptKernels everything(Op.Weighted op) {
-        int[] all = new int[Math.toIntExact(op.weight().size(1))];
-        Arrays.setAll(all, i -> i);
-        return new KeptKernels(op.outputs(), all.length, new int[][] {all});
-    }
-
-    /** The list with the lowest inputs that are not in it, up to k, ascending. */
-    private static int[] filledUp(int[] list, int k) {
-        BitSet inputs = new BitSet();
-        Arrays.stream(list).forEach(inputs::set);
-        while (inputs.cardinality() < k) {
-            inputs.set(inputs.nextClearBit(0));
-        }
-        return inputs.stream().toArray();
-    }
-
-    /** [O/b][k][b][R][S]. */
-    private static float[] packed(Op.Weighted op, KeptKernels kept, int[] indices, int k) {
-        float[] dense = Tensors.floats(op.weight());
-        int taps = dense.length / (kept.outputs() * kept.inputs());
-        float[] packed = new float[kept.outputs() * k * taps];
-        int at = 0;
-        for (int group = 0; group < kept.indices().length; group++) {
-            for (int i = group * k; i < (group + 1) * k; i++) {
-                for (int o = group * kept.share(); o < (group + 1) * kept.share(); o++, at += taps) {
-                    System.arraycopy(dense, (o * kept.inputs() + indices[i]) * taps, packed, at, taps);
-                }
-            }
-        }
-        return packed;
     }
 }

@@ -169,7 +169,8 @@ final class Scheduler {
     /** A matrix product straight into its place. */
     private void linear(Op.Linear op, Tensor input, Tensor output) {
         Tensor scores = output.view(batch, -1);
-        torch.addmm_out(scores, op.bias(), input.view(batch, -1), op.weight().t());
+        torch.addmm_out(
+                scores, op.bias(), input.view(batch, -1), op.weights().dense().t());
         TorchOps.rectify(scores, op.epilogue().rectifier());
     }
 

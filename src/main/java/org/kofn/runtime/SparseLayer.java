@@ -82,12 +82,11 @@ public final class SparseLayer implements AutoCloseable {
 
     private Op.Weighted op(int k, Random random) {
         LayerShape shape = layer.layer();
-        KeptKernels kept = lists(k, random);
-        Tensor weight = torch.randn(shape.weight());
+        Weights weights = Weights.listed(torch.randn(shape.weight()), lists(k, random));
         Tensor bias = torch.randn(shape.outputs());
         return shape.window() == null
-                ? new Op.Linear("layer", "input", weight, bias, kept, Epilogue.NONE)
-                : new Op.Conv("layer", "input", shape.window(), 1, weight, bias, kept, Epilogue.NONE);
+                ? new Op.Linear("layer", "input", weights, bias, Epilogue.NONE)
+                : new Op.Conv("layer", "input", shape.window(), 1, weights, bias, Epilogue.NONE);
     }
 
     /** Random lists: the first k of n inputs that are shuffled a little further for every group. */
