@@ -194,6 +194,24 @@ class SparseNetworkTest {
         }
     }
 
+    @Test
+    void memoryIsThatOfKeptWeightsAndSixteenImages() {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = new Trained(Zoo.build("resnet-20", new Shape(3, 32, 32), 10), 2)
+                        .pruneAll(Granularity.KERNEL, 0.125);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            long dense =
+                    trained.tensors.values().stream().mapToLong(Tensor::nbytes).sum();
+            assertThat(prepared.graph().bytes()).isLessThan(dense / 5);
+            sparse.forward(trained.images(33));
+            assertThat(sparse.workspaceBytes(64)).isEqualTo(sparse.workspaceBytes(16));
+            assertThat(prepared.graph().bytes())
+                    .as("nothing that the kernels compute was unfolded")
+                    .isLessThan(dense / 5);
+        }
+    }
+
     /** Two values of each size are all that a residual network needs: a block's sum takes the place of its input. */
     @Test
     void sumsTakeThePlaceOfTheirResiduals() {
