@@ -46,12 +46,14 @@ void run_images(const Task& task) {
             }
             std::memcpy(sums[first], sum, sizeof(sum));
         }
-        for (int64_t image = 0; image < task.count; ++image) {
-            alignas(64) float column[Lanes];
-            for (int o = 0; o < Lanes; ++o) {
-                column[o] = sums[o][image];
+        for (int64_t first = 0; first < task.count; first += 4) {
+            alignas(64) float rows[4][Lanes];
+            for (int o = 0; o < Lanes; o += 4) {
+                transpose4(&sums[o][first], width, &rows[0][o], Lanes);
             }
-            finish<Lanes>(task, set, image, lanes_of<Lanes>(task, set), load<Lanes>(column));
+            for (int64_t image = first; image < task.count && image < first + 4; ++image) {
+                finish<Lanes>(task, set, image, lanes_of<Lanes>(task, set), load<Lanes>(rows[image - first]));
+            }
         }
     }
 }

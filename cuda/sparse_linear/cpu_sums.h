@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 #include "../sparse_conv/cpu_vector.h"
 #include "cpu_variant.h"
 
@@ -79,6 +83,25 @@ inline __attribute__((always_inline)) Vector<Lanes> inputs(const float* x, const
     if constexpr (Lanes == 4) {
         return pick(x, at);
     }
+}
+
+/** The transpose of four rows of four floats; rows lie so many floats apart. */
+inline __attribute__((always_inline)) void transpose4(const float* from, int64_t from_row, float* to, int64_t to_row) {
+#if defined(__SSE__)
+    __m128 a = load<4>(from), b = load<4>(from + from_row), c = load<4>(from + 2 * from_row),
+           d = load<4>(from + 3 * from_row);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(to, a);
+    _mm_storeu_ps(to + to_row, b);
+    _mm_storeu_ps(to + 2 * to_row, c);
+    _mm_storeu_ps(to + 3 * to_row, d);
+#else
+    for (int row = 0; row < 4; ++row) {
+        for (int column = 0; column < 4; ++column) {
+            to[column * to_row + row] = from[row * from_row + column];
+        }
+    }
+#endif
 }
 
 /** Bias, residual and activation of a set of outputs of an image; `lanes` has a bit for each output that exists. */

@@ -32,13 +32,17 @@ void run(const Task& task) {
     }
 }
 
-/** Blocks of sixteen inputs, so that lines of both sides stay in the first level of cache. */
 void transpose(const float* x, int64_t inputs, int64_t count, int64_t width, int64_t first, int64_t last, float* to) {
-    for (int64_t i = first; i < last; i += 16) {
-        const int64_t block = last - i < 16 ? last - i : 16;
-        for (int64_t image = 0; image < width; ++image) {
-            for (int64_t j = 0; j < block; ++j) {
-                to[(i + j) * width + image] = image < count ? x[image * inputs + i + j] : 0.0f;
+    for (int64_t i = first; i < last; i += 4) {
+        for (int64_t image = 0; image < width; image += 4) {
+            if (image + 4 <= count && i + 4 <= last) {
+                transpose4(x + image * inputs + i, inputs, to + i * width + image, width);
+                continue;
+            }
+            for (int64_t j = i; j < i + 4 && j < last; ++j) {
+                for (int64_t m = image; m < image + 4; ++m) {
+                    to[j * width + m] = m < count ? x[m * inputs + j] : 0.0f;
+                }
             }
         }
     }
