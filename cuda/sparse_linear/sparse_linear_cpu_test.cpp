@@ -100,9 +100,9 @@ void test_threads() {
         for (const int32_t share : {1, 64}) {
             Spec s;
             s.inputs = 2000;
-            s.outputs = 640;
+            s.outputs = 2048;
             s.share = share;
-            s.kept = 250;
+            s.kept = 900;
             const Layer layer(s, 1, false);
             const kofn_linear view = layer.view();
             Random random(2);
