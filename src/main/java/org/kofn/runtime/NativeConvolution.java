@@ -3,16 +3,15 @@ package org.kofn.runtime;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
-import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.jni.KofnSparseConv;
 import org.kofn.nn.Window;
 import org.kofn.torch.Tensors;
 
 /**
- * A plan of {@code cuda/sparse_conv} for one layer and one size of batch: kept kernels packed, tiles chosen. Linear
- * layers are 1x1 convolutions of images of one pixel.
+ * A plan of {@code cuda/sparse_conv} for one layer and one size of batch: kept kernels packed, tiles chosen. Input and
+ * output are in the native kernels' own layout.
  */
-final class NativeConvolution implements AutoCloseable {
+final class NativeConvolution implements NativePlan {
     /** What the contract allows. */
     private static final int LARGEST_WINDOW = 7;
 
@@ -25,8 +24,8 @@ final class NativeConvolution implements AutoCloseable {
      *
      * @param threads the most that a run may use
      */
-    NativeConvolution(Op.Weighted op, PaddedLayout input, PaddedLayout output, int threads) {
-        Window window = op instanceof Op.Conv conv ? conv.window() : Window.square(1, 1, 0);
+    NativeConvolution(Op.Conv op, PaddedLayout input, PaddedLayout output, int threads) {
+        Window window = op.window();
         try (PointerScope scope = new PointerScope()) {
             KeptWeights weights = KeptWeights.of(op);
             KofnSparseConv.Convolution convolution = new KofnSparseConv.Convolution()
@@ -48,14 +47,14 @@ final class NativeConvolution implements AutoCloseable {
                     .bias(op.bias().data_ptr_float());
             PointerPointer<KofnSparseConv.Plan> made = new PointerPointer<>(1);
             int status = KofnSparseConv.open(convolution, input.tensor(), output.tensor(), threads, made);
-            check("layer " + op.name(), status);
+            NativePlan.check("layer " + op.name(), status);
             plan = Tensors.keep(new KofnSparseConv.Plan(made.get(0)));
         }
     }
 
-    /** Whether the native kernels compute this; linear layers as convolutions of one pixel. */
-    static boolean computes(Op.Weighted op) {
-        return !(op instanceof Op.Conv conv) || (conv.groups() == 1 && computes(conv.window()));
+    /** Whether the native kernels compute this. */
+    static boolean computes(Op.Conv conv) {
+        return conv.groups() == 1 && computes(conv.window());
     }
 
     /** Whether they know a window. */
@@ -66,28 +65,24 @@ final class NativeConvolution implements AutoCloseable {
                 && Math.max(w.padHeight(), w.padWidth()) <= LARGEST_PADDING;
     }
 
-    /** Whether the library is there. */
-    static boolean available() {
-        return NativeLibrary.sparse().loads();
+    @Override
+    public void run(
+            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads) {
+        NativePlan.check("convolution", KofnSparseConv.run(plan, input, output, residual, workspace, threads));
     }
 
-    /** Runs; {@code residual} and {@code workspace} may be null where there is none. */
-    void run(FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads) {
-        check("convolution", KofnSparseConv.run(plan, input, output, residual, workspace, threads));
-    }
-
-    /** Bytes of scratch memory that a run needs. */
-    long workspaceBytes() {
+    @Override
+    public long workspaceBytes() {
         return Float.BYTES * KofnSparseConv.workspace(plan);
     }
 
-    /** Bytes of packed weights and lists. */
-    long bytes() {
+    @Override
+    public long bytes() {
         return KofnSparseConv.bytes(plan);
     }
 
-    /** The loops that were chosen. */
-    String describe() {
+    @Override
+    public String describe() {
         try (PointerScope scope = new PointerScope()) {
             return KofnSparseConv.describe(plan).getString();
         }
@@ -97,12 +92,5 @@ final class NativeConvolution implements AutoCloseable {
     public void close() {
         KofnSparseConv.close(plan);
         plan.close();
-    }
-
-    /** Everything that the runtime passes was checked before, so that another status is a bug. */
-    static void check(String what, int status) {
-        if (status != 0) {
-            throw new IllegalStateException(what + ": the native kernels refuse it with status " + status);
-        }
     }
 }
