@@ -3,10 +3,12 @@ package org.kofn.bench;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -16,9 +18,10 @@ import org.kofn.torch.OneDnn;
 
 /**
  * What an engine takes of memory, measured in a process of its own: how far resident memory rises above what it was
- * with LibTorch loaded and the images made, but no network read. Weights count, packed ones and copies too, values
- * between layers, scratch memory, and what the allocator does not give back; of Java's heap only what goes beyond the
- * part that is touched at the start.
+ * with LibTorch loaded and the images made, but no network read and nothing of one freed. Weights count, packed ones
+ * and copies too, values between layers, scratch memory, what the allocator does not give back, the code that is loaded
+ * and compiled, and Java's heap, which begins small. The allocator has its own settings, not those that timings are
+ * taken with.
  *
  * @param load the most while the network was read and the first batch ran
  * @param run the most in further batches
@@ -33,23 +36,25 @@ record MemoryProbe(long load, long run) {
      *
      * @return null where the process ended with an error: a native library that cannot run it here may end all
      */
-    static MemoryProbe of(Engine engine, ModelFiles files, int batch, int threads) {
+    static MemoryProbe of(Engine engine, ModelFiles files, Shape input, int batch, int threads) {
         String heap = "-Xmx" + Math.max(512, Runtime.getRuntime().maxMemory() >> 20) + "m";
         List<String> command = ChildJava.command(
                 MemoryProbe.class,
                 List.of(
-                        "-Xms512m",
+                        "-Xms16m",
                         heap,
-                        "-XX:+AlwaysPreTouch",
                         "-Dorg.bytedeco.javacpp.maxBytes=0",
                         "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0"));
-        command.addAll(List.of(engine.name(), Integer.toString(batch), Integer.toString(threads)));
+        command.addAll(List.of(engine.name(), Integer.toString(threads), Integer.toString(batch)));
+        command.addAll(Stream.of(input.channels(), input.height(), input.width())
+                .map(size -> Integer.toString(size))
+                .toList());
         command.addAll(List.of(files.modelPt().toString(), files.compact().toString()));
         command.addAll(List.of(Objects.toString(files.onnx(), ""), Objects.toString(files.onnxRuntime(), "")));
         try {
-            Process process = new ProcessBuilder(command)
-                    .redirectError(ProcessBuilder.Redirect.DISCARD)
-                    .start();
+            ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD);
+            builder.environment().keySet().removeIf(name -> name.startsWith("MALLOC_"));
+            Process process = builder.start();
             process.getOutputStream().close();
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             Matcher line = LINE.matcher(output);
@@ -64,17 +69,16 @@ record MemoryProbe(long load, long run) {
         }
     }
 
-    /** The measured process: engine, batch, threads, and the four files, empty where there is none. */
+    /** The measured process: engine, threads, the images' shape, and the four files, empty where there is none. */
     public static void main(String[] args) throws IOException {
         Engine engine = Engine.valueOf(args[0]);
-        ModelFiles files = new ModelFiles(Path.of(args[3]), Path.of(args[4]), path(args[5]), path(args[6]));
-        int threads = Integer.parseInt(args[2]);
+        int threads = Integer.parseInt(args[1]);
+        long[] shape = Arrays.stream(args, 2, 6).mapToLong(Long::parseLong).toArray();
+        ModelFiles files = new ModelFiles(Path.of(args[6]), Path.of(args[7]), path(args[8]), path(args[9]));
         Devices.setThreads(threads);
         try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope()) {
-            Shape input = files.network().input();
-            Tensor images = engine.arrange(
-                    torch.randn(Integer.parseInt(args[1]), input.channels(), input.height(), input.width()));
+            Tensor images = engine.arrange(torch.randn(shape));
             long before = ProcessMemory.resident();
             ProcessMemory.forgetPeak();
             try (Engine.Loaded loaded = engine.load(files, threads)) {

@@ -103,7 +103,7 @@ public final class ModelBench implements AutoCloseable {
             if (engine.file(files) == null) {
                 continue;
             }
-            MemoryProbe probe = MemoryProbe.of(engine, files, batch, threads);
+            MemoryProbe probe = MemoryProbe.of(engine, files, network.input(), batch, threads);
             if (probe == null) {
                 says.accept(engine.words() + ": left out, since it cannot run this network on this machine");
             } else {

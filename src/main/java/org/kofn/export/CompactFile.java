@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
 import org.kofn.mask.MaskLayout;
@@ -91,7 +90,7 @@ public final class CompactFile {
      */
     public static CompactModel read(Path file) {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
-        List<PrunedTensor> pruned = new ArrayList<>();
+        Map<String, PrunedTensor> pruned = new LinkedHashMap<>();
         try (Safetensors stored = Safetensors.read(file)) {
             Map<String, String> extra = new LinkedHashMap<>(stored.metadata());
             CompactHeader header = CompactHeader.parse(file, extra.remove(KOFN));
@@ -104,10 +103,9 @@ public final class CompactFile {
             for (String name : header.tensors()) {
                 CompactEntry entry = entries.get(name);
                 if (entry != null) {
-                    pruned.add(unpack(file, entry, stored.tensors(), tensors));
-                } else {
-                    tensors.put(name, alias(stored.tensors().get(name)));
+                    pruned.put(name, unpack(file, entry, stored.tensors()));
                 }
+                tensors.put(name, alias(stored.tensors().get(entry == null ? name : entry.values())));
             }
             return new CompactModel(file, tensors, pruned, recipe, extra);
         } catch (RuntimeException e) {
@@ -115,7 +113,7 @@ public final class CompactFile {
             if (e instanceof KofnException known) {
                 throw known;
             }
-            throw KofnException.file(e, "%s: cannot be unfolded: %s", file, TorchError.firstLine(e));
+            throw KofnException.file(e, "%s: cannot be read: %s", file, TorchError.firstLine(e));
         }
     }
 
@@ -149,8 +147,7 @@ public final class CompactFile {
         }
     }
 
-    private static PrunedTensor unpack(
-            Path file, CompactEntry entry, Map<String, Tensor> stored, Map<String, Tensor> dense) {
+    private static PrunedTensor unpack(Path file, CompactEntry entry, Map<String, Tensor> stored) {
         MaskLayout layout = entry.layout(file);
         MaskCode code = entry.code();
         Tensor values = stored.get(entry.values());
@@ -170,28 +167,10 @@ public final class CompactFile {
             }
             byte[] flags = code.unpack(packed, (int) entry.groups(), (int) entry.n(), (int) entry.k());
             Tensor mask = Tensors.ofBytes(flags, ScalarType.Bool, entry.groups(), entry.n());
-            PrunedTensor pruned = new PrunedTensor(entry.parameter(), layout, entry.k(), mask);
-            dense.put(
-                    entry.parameter(),
-                    code == MaskCode.NONE ? alias(values) : Tensors.keep(scatter(layout, mask, values)));
-            Tensors.keep(mask);
-            return pruned;
+            return new PrunedTensor(entry.parameter(), layout, entry.k(), Tensors.keep(mask));
         } catch (MaskCode.Damaged e) {
             throw KofnException.file(e, "%s: tensor %s: %s", file, entry.mask(), e.getMessage());
         }
-    }
-
-    /** Kept values [G, k, E] back in the places that the mask names, +0.0 elsewhere. */
-    private static Tensor scatter(MaskLayout layout, Tensor mask, Tensor values) {
-        long[] permuted = new long[layout.axes().length];
-        long[] inverse = new long[permuted.length];
-        for (int a = 0; a < permuted.length; a++) {
-            permuted[a] = layout.view()[layout.axes()[a]];
-            inverse[layout.axes()[a]] = a;
-        }
-        long[] candidates = {layout.groups(), layout.candidates(), layout.elements()};
-        Tensor dense = torch.zeros(candidates, values.options()).masked_scatter_(mask.unsqueeze(2), values);
-        return dense.view(permuted).permute(inverse).contiguous().view(layout.shape());
     }
 
     private static void requireShape(Path file, String name, Tensor tensor, long... shape) {

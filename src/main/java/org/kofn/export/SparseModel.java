@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -49,21 +50,26 @@ public final class SparseModel implements SavedModel {
      *     kofn does not know, and for tensors that are not that network's
      */
     public static SparseModel open(Path file, int threads) {
+        SparseModel model;
         try (CompactModel compact = CompactFile.read(file)) {
-            return of(compact, threads);
+            model = of(compact, threads);
         }
+        Pointer.trimMemory(); // What loading freed lies between what stays, and the allocator would keep it.
+        return model;
     }
 
-    /** Likewise, from a file that was read; its tensors are copied. */
+    /** Likewise, from a file that was read; it may be closed then. */
     static SparseModel of(CompactModel compact, int threads) {
         Recipe recipe = SavedModel.recipe(compact.file(), compact.recipe());
         Network network = compact.network();
         compact.requireTensorsOf(network);
         Map<String, ParameterMask> masks = new HashMap<>();
         for (PrunedTensor pruned : compact.pruned()) {
-            masks.put(pruned.parameter(), new ParameterMask(pruned.layout(), pruned.mask()));
+            String name = pruned.parameter();
+            Tensor values = compact.isFolded(name) ? compact.stored().get(name) : null;
+            masks.put(name, new ParameterMask(pruned.layout(), pruned.mask(), values));
         }
-        PreparedNetwork prepared = PreparedNetwork.of(network, compact.tensors(), masks);
+        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks);
         return new SparseModel(compact.file(), network, recipe, prepared, threads);
     }
 

@@ -8,6 +8,7 @@ import org.bytedeco.javacpp.Loader;
 import org.kofn.kernels.jni.KofnCpu;
 import org.kofn.kernels.jni.KofnCuda;
 import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.kernels.jni.KofnSparseLinear;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
 
@@ -15,7 +16,7 @@ import org.kofn.torch.TorchError;
  * Whether a library of the native kernels runs here, and if not, why: it was not built, or it does not load. LibTorch
  * runs without any; {@code kofn doctor} shows them.
  *
- * @param name {@code kofn_cpu}, {@code kofn_sparse_conv} or {@code kofn_cuda}
+ * @param name {@code kofn_cpu}, {@code kofn_sparse} or {@code kofn_cuda}
  * @param loads whether calls can be made
  * @param state one line for people
  */
@@ -28,7 +29,7 @@ public record NativeLibrary(String name, boolean loads, String state) {
         return Holder.CPU;
     }
 
-    /** The sparse convolutions of the CPU, which {@code runtime.SparseNetwork} calls. */
+    /** The sparse convolutions and linear layers of the CPU, which {@code runtime.SparseNetwork} calls. */
     public static NativeLibrary sparse() {
         return Holder.SPARSE;
     }
@@ -43,7 +44,13 @@ public record NativeLibrary(String name, boolean loads, String state) {
         static final NativeLibrary CPU =
                 load("kofn_cpu", "cpu", () -> Loader.load(KofnCpu.class), () -> "variant " + Cpu.variant());
         static final NativeLibrary SPARSE = load(
-                "kofn_sparse_conv", "cpu", () -> Loader.load(KofnSparseConv.class), () -> "variant " + Cpu.variant());
+                "kofn_sparse",
+                "cpu",
+                () -> {
+                    Loader.load(KofnSparseConv.class);
+                    Loader.load(KofnSparseLinear.class);
+                },
+                () -> "variant " + Cpu.variant());
         static final NativeLibrary CUDA = Devices.cudaAvailable()
                 ? load("kofn_cuda", "cuda", () -> Loader.load(KofnCuda.class), () -> "for NVIDIA GPUs")
                 : new NativeLibrary("kofn_cuda", false, ofBuild("cuda", "there is no usable GPU"));

@@ -2,6 +2,7 @@ package org.kofn.mask;
 
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.KofnException;
 
 /**
@@ -154,6 +155,25 @@ public record MaskLayout(Granularity granularity, long[] shape, int share, long[
         Tensor split =
                 values.view(view).permute(Arrays.stream(axes).asLongStream().toArray());
         return split.reshape(groups(), candidates(), elements()).sum(2);
+    }
+
+    /**
+     * A weight of kept values, +0.0 elsewhere.
+     *
+     * @param mask boolean [G, n], with k ones in every group
+     * @param values [G, k, E], candidates ascending
+     * @return of {@link #shape()} and the values' type, contiguous
+     */
+    public Tensor unfold(Tensor mask, Tensor values) {
+        long[] permuted = new long[axes.length];
+        long[] inverse = new long[axes.length];
+        for (int a = 0; a < axes.length; a++) {
+            permuted[a] = view[axes[a]];
+            inverse[axes[a]] = a;
+        }
+        long[] all = {groups(), candidates(), elements()};
+        Tensor dense = torch.zeros(all, values.options()).masked_scatter_(mask.unsqueeze(2), values);
+        return dense.view(permuted).permute(inverse).contiguous().view(shape);
     }
 
     @Override

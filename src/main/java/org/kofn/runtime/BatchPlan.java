@@ -15,7 +15,7 @@ import org.bytedeco.pytorch.Tensor;
  */
 final class BatchPlan implements AutoCloseable {
     private final List<Step> steps;
-    private final List<NativeConvolution> convolutions;
+    private final List<NativePlan> plans;
     private final Buffer output;
     private final Map<Buffer, Long> offsets = new LinkedHashMap<>();
     private final long bytes;
@@ -25,7 +25,7 @@ final class BatchPlan implements AutoCloseable {
     /** A plan of a schedule. */
     BatchPlan(Scheduler schedule) {
         this.steps = schedule.steps();
-        this.convolutions = schedule.convolutions();
+        this.plans = schedule.plans();
         this.output = schedule.output();
         this.bytes = place(places());
         this.scratch = steps.stream().mapToLong(Step::workspace).max().orElse(0);
@@ -43,7 +43,7 @@ final class BatchPlan implements AutoCloseable {
 
     /** Bytes of packed weights and lists. */
     long weightBytes() {
-        return convolutions.stream().mapToLong(NativeConvolution::bytes).sum();
+        return plans.stream().mapToLong(NativePlan::bytes).sum();
     }
 
     /** The scores [batch, classes] of contiguous images, in the caller's scope. */
@@ -127,6 +127,6 @@ final class BatchPlan implements AutoCloseable {
     public void close() {
         idle.forEach(Workspace::close);
         idle.clear();
-        convolutions.forEach(NativeConvolution::close);
+        plans.forEach(NativePlan::close);
     }
 }

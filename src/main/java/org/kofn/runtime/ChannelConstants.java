@@ -7,7 +7,6 @@ import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
@@ -86,28 +85,15 @@ final class ChannelConstants {
         if (op.groups() > 1) {
             return torch.full(new long[] {op.outputs()}, NONE, fp64());
         }
-        Tensor blocked = notZero(op).logical_and(unknown.unsqueeze(0)).any(1);
-        Tensor sums = kernelSums(op).mv(x.masked_fill(unknown, ZERO));
-        return sums.add(op.bias().to(ScalarType.Double)).masked_fill(blocked, NONE);
+        Tensor sums = op.weights().sums(x.masked_fill(unknown, ZERO));
+        return sums.add(op.bias().to(ScalarType.Double)).masked_fill(blocked(op, Tensors.bytes(unknown)), NONE);
     }
 
-    /** Whether output o reads input i, as 0 or 1 at o·I/groups + i: whether that kernel is other than zero. */
-    static byte[] reads(Op.Weighted op) {
-        try (PointerScope scope = new PointerScope()) {
-            return Tensors.bytes(notZero(op));
-        }
-    }
-
-    private static Tensor notZero(Op.Weighted op) {
-        Tensor weight = op.weight();
-        return weight.ne(ZERO).reshape(weight.size(0), weight.size(1), -1).any(2);
-    }
-
-    /** fp64 [O, I / groups]: the sum of every kernel, which is what it makes of a constant. */
-    static Tensor kernelSums(Op.Weighted op) {
-        Tensor weight = op.weight();
-        return weight.reshape(weight.size(0), weight.size(1), -1)
-                .sum(new long[] {2}, false, new ScalarTypeOptional(ScalarType.Double));
+    /** Boolean [O]: the outputs that read an input which is no constant. */
+    private static Tensor blocked(Op.Weighted op, byte[] unknown) {
+        byte[] blocked = new byte[op.outputs()];
+        op.weights().reads().stream().forEach(at -> blocked[at / unknown.length] |= unknown[at % unknown.length]);
+        return Tensors.ofBytes(blocked, ScalarType.Bool, blocked.length);
     }
 
     private static boolean padded(Window window) {

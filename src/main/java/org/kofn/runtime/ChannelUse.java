@@ -18,7 +18,7 @@ final class ChannelUse {
     private final ChannelConstants constants;
     private final ChannelClasses classes;
     /** By operation: whether output o reads input i, at o·inputs + i. */
-    private final Map<String, byte[]> reads = new HashMap<>();
+    private final Map<String, BitSet> reads = new HashMap<>();
     /** Classes that stay although nothing needs them, since a value without channels is none. */
     private final Map<Integer, String> forced = new HashMap<>();
     /** The classes that stay, and why. */
@@ -34,7 +34,7 @@ final class ChannelUse {
         this.classes = new ChannelClasses(graph, shapes);
         for (Op op : graph.ops()) {
             if (op instanceof Op.Weighted weighted) {
-                reads.put(op.name(), ChannelConstants.reads(weighted));
+                reads.put(op.name(), weighted.weights().reads());
             }
         }
         do {
@@ -127,10 +127,10 @@ final class ChannelUse {
     }
 
     private boolean isRead(Op.Weighted op, int input, int inputs) {
-        byte[] flags = reads.get(op.name());
+        BitSet flags = reads.get(op.name());
         BitSet gone = removed.get(op.name());
         for (int o = gone.nextClearBit(0); o < op.outputs(); o = gone.nextClearBit(o + 1)) {
-            if (flags[o * inputs + input] != 0) {
+            if (flags.get(o * inputs + input)) {
                 return true;
             }
         }

@@ -2,7 +2,8 @@ package org.kofn.runtime;
 
 /**
  * What decides where nothing was measured: a rule that no machine it was tried on loses much by. Kernels of several
- * taps use every loaded activation several times, those of one tap only once, so they pay later.
+ * taps use every loaded activation several times, those of one tap only once, so they pay later. A linear layer does
+ * that too, but its weights are what takes time, and of those it reads only the kept.
  */
 final class DefaultDispatch implements Dispatch {
     /** Colours, with which dense kernels fill their vectors badly: the sparse ones win even when all are kept. */
@@ -13,11 +14,15 @@ final class DefaultDispatch implements Dispatch {
     private static final BreakEven ALWAYS = new BreakEven(1, SOURCE);
     private static final BreakEven SEVERAL_TAPS = new BreakEven(0.6, SOURCE);
     private static final BreakEven ONE_TAP = new BreakEven(0.4, SOURCE);
+    private static final BreakEven LINEAR = new BreakEven(0.6, SOURCE);
 
     @Override
     public BreakEven of(LayerCase layer) {
         LayerShape shape = layer.layer();
-        if (shape.window() == null || shape.window().height() * shape.window().width() == 1) {
+        if (shape.window() == null) {
+            return LINEAR;
+        }
+        if (shape.window().height() * shape.window().width() == 1) {
             return ONE_TAP;
         }
         return shape.inputs() <= FEW_INPUTS ? ALWAYS : SEVERAL_TAPS;

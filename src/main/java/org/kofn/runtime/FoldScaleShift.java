@@ -1,7 +1,6 @@
 package org.kofn.runtime;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,11 +39,7 @@ final class FoldScaleShift {
     }
 
     private static Op fold(Op.Weighted op, Op.ScaleShift norm) {
-        long[] perOutput = new long[(int) op.weight().dim()];
-        Arrays.fill(perOutput, 1);
-        perOutput[0] = -1;
-        Tensor weight = op.weight().to(ScalarType.Double).mul(norm.scale().view(perOutput));
         Tensor bias = op.bias().to(ScalarType.Double).mul(norm.scale()).add(norm.shift());
-        return op.with(weight.to(ScalarType.Float), bias.to(ScalarType.Float), op.kept());
+        return op.with(op.weights().scaled(norm.scale()), bias.to(ScalarType.Float));
     }
 }

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -12,6 +11,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
 import org.kofn.nn.Layer;
 import org.kofn.nn.Network;
+import org.kofn.torch.Tensors;
 
 /**
  * The first pass: a network and its tensors as an {@link InferenceGraph}. Batch norms become scale and shift, computed
@@ -29,7 +29,7 @@ final class GraphImport {
         this.masks = masks;
     }
 
-    /** The graph; its tensors are copies that belong to the caller's scope. */
+    /** The graph; its tensors belong to the caller's scope, and may share the memory of those that came in. */
     static InferenceGraph of(Network network, Map<String, Tensor> tensors, Map<String, ParameterMask> masks) {
         return new GraphImport(network, tensors, masks).graph();
     }
@@ -54,19 +54,10 @@ final class GraphImport {
         String name = layer.name();
         String input = inputs.get(0);
         if (layer instanceof Layer.Conv2d conv) {
-            Tensor weight = tensor(layer, "weight", ScalarType.Float);
-            return new Op.Conv(
-                    name,
-                    input,
-                    conv.window(),
-                    conv.groups(),
-                    weight,
-                    bias(layer, conv.bias()),
-                    kept(layer),
-                    Epilogue.NONE);
+            Tensor bias = bias(layer, conv.bias());
+            return new Op.Conv(name, input, conv.window(), conv.groups(), weights(layer), bias, Epilogue.NONE);
         } else if (layer instanceof Layer.Linear linear) {
-            Tensor weight = tensor(layer, "weight", ScalarType.Float);
-            return new Op.Linear(name, input, weight, bias(layer, linear.bias()), kept(layer), Epilogue.NONE);
+            return new Op.Linear(name, input, weights(layer), bias(layer, linear.bias()), Epilogue.NONE);
         } else if (layer instanceof Layer.BatchNorm2d norm) {
             Tensor variance = tensor(layer, "running_var", ScalarType.Double);
             Tensor scale = tensor(layer, "weight", ScalarType.Double)
@@ -84,20 +75,29 @@ final class GraphImport {
                 : torch.zeros(layer.tensors().get(0).shape()[0]);
     }
 
-    private KeptKernels kept(Layer layer) {
+    /** Only the kept ones where that is how they come or how they can be held. */
+    private Weights weights(Layer layer) {
         ParameterMask mask = masks.get(layer.name() + ".weight");
-        return mask == null ? null : KeptKernels.of(mask);
+        KeptKernels kept = mask == null ? null : KeptKernels.of(mask);
+        if (kept != null && mask.holdsKernels()) {
+            return Weights.listed(mask.layout().shape(), kept, fp(mask.values(), ScalarType.Float));
+        }
+        Tensor weight = mask != null && mask.values() != null
+                ? Tensors.only(() -> fp(mask.layout().unfold(mask.mask(), mask.values()), ScalarType.Float))
+                : tensor(layer, "weight", ScalarType.Float);
+        return kept == null ? Weights.dense(weight) : Weights.listed(weight, kept);
     }
 
-    /** A copy on the CPU. */
+    /** On the CPU; the same memory where it is there in that type. */
     private Tensor tensor(Layer layer, String tensor, ScalarType type) {
         Tensor found = tensors.get(layer.name() + "." + tensor);
         if (found == null) {
             throw KofnException.file("model %s: layer %s: its %s is missing", network.name(), layer.name(), tensor);
         }
-        return found.detach()
-                .cpu()
-                .to(type, false, true, new MemoryFormatOptional())
-                .contiguous();
+        return fp(found, type);
+    }
+
+    private static Tensor fp(Tensor tensor, ScalarType type) {
+        return tensor.detach().cpu().to(type).contiguous();
     }
 }

@@ -58,6 +58,14 @@ public record InferenceGraph(Shape input, List<Op> ops) implements AutoCloseable
         return this;
     }
 
+    /** Bytes of all tensors that the operations hold. */
+    public long bytes() {
+        return ops.stream()
+                .flatMap(op -> op.tensors().stream())
+                .mapToLong(Tensor::nbytes)
+                .sum();
+    }
+
     @Override
     public void close() {
         ops.forEach(op -> op.tensors().forEach(Tensor::close));

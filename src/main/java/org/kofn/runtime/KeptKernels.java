@@ -75,6 +75,41 @@ public record KeptKernels(int share, int inputs, int[][] indices) {
         return Arrays.stream(indices).mapToInt(list -> list.length).max().orElse(0);
     }
 
+    /** How many kernels are kept. */
+    int size() {
+        return share * Arrays.stream(indices).mapToInt(list -> list.length).sum();
+    }
+
+    /** Where the kept kernels are, list by list, and for every entry of a list output by output: o·inputs + i. */
+    int[] places() {
+        int[] places = new int[size()];
+        int at = 0;
+        for (int group = 0; group < indices.length; group++) {
+            for (int input : indices[group]) {
+                for (int o = group * share; o < (group + 1) * share; o++) {
+                    places[at++] = o * inputs + input;
+                }
+            }
+        }
+        return places;
+    }
+
+    /** The numbers that kernels have in that order; they must be kept. */
+    int[] rows(int[] places) {
+        int[] starts = new int[indices.length];
+        for (int group = 1; group < starts.length; group++) {
+            starts[group] = starts[group - 1] + indices[group - 1].length;
+        }
+        int[] rows = new int[places.length];
+        for (int i = 0; i < rows.length; i++) {
+            int output = places[i] / inputs;
+            int group = output / share;
+            int entry = Arrays.binarySearch(indices[group], places[i] % inputs);
+            rows[i] = (starts[group] + entry) * share + output % share;
+        }
+        return rows;
+    }
+
     /**
      * The lists once only some outputs and inputs are left, which are then numbered anew.
      *

@@ -34,7 +34,7 @@ public record LayerShape(int inputs, int outputs, int height, int width, Window 
         int share = op.kept() == null ? 1 : op.kept().share();
         return op instanceof Op.Conv conv
                 ? of(input, op.outputs(), conv.window(), share)
-                : of(Shape.features(Math.toIntExact(op.weight().size(1))), op.outputs(), null, share);
+                : of(Shape.features(op.weights().inputs()), op.outputs(), null, share);
     }
 
     /** The input for one image. */

@@ -38,7 +38,10 @@ final class MergeConstants {
                 largest = largest < 0 || Math.abs(constant[i]) > Math.abs(constant[largest]) ? i : largest;
             }
         }
-        return count < 2 ? op : op.with(merged(op.weight(), constant, largest), op.bias(), null);
+        int one = largest;
+        return count < 2
+                ? op
+                : op.with(Weights.dense(Tensors.only(() -> merged(op.weights().dense(), constant, one))), op.bias());
     }
 
     /** The weight [O, I, R, S] with the kernels of constants summed at {@code largest}, and zero elsewhere. */

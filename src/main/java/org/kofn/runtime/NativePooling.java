@@ -52,7 +52,7 @@ record NativePooling(boolean mean, Window window) {
                     workspace.layout(output),
                     workspace.pointer(output),
                     threads);
-            NativeConvolution.check(output.key(), status);
+            NativePlan.check(output.key(), status);
         }
     }
 }

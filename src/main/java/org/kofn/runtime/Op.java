@@ -35,14 +35,11 @@ public sealed interface Op {
         /** The value that is summed. */
         String input();
 
-        /** [O, I / groups, R, S] or [O, I]. */
-        Tensor weight();
+        /** What inputs are multiplied with. */
+        Weights weights();
 
         /** [O]. */
         Tensor bias();
-
-        /** Which kernels may be other than zero; null where there is no such list. */
-        KeptKernels kept();
 
         /** What happens to the sums. */
         Epilogue epilogue();
@@ -54,14 +51,19 @@ public sealed interface Op {
         int groups();
 
         /** The same with other tensors. */
-        Weighted with(Tensor weight, Tensor bias, KeptKernels kept);
+        Weighted with(Weights weights, Tensor bias);
 
         /** The same with another epilogue. */
         Weighted with(Epilogue epilogue);
 
         /** O. */
         default int outputs() {
-            return Math.toIntExact(weight().size(0));
+            return weights().outputs();
+        }
+
+        /** Which kernels may be other than zero; null where there is no such list. */
+        default KeptKernels kept() {
+            return weights().kept();
         }
 
         @Override
@@ -72,20 +74,12 @@ public sealed interface Op {
 
         @Override
         default List<Tensor> tensors() {
-            return List.of(weight(), bias());
+            return List.of(weights().held(), bias());
         }
     }
 
     /** A convolution. */
-    record Conv(
-            String name,
-            String input,
-            Window window,
-            int groups,
-            Tensor weight,
-            Tensor bias,
-            KeptKernels kept,
-            Epilogue epilogue)
+    record Conv(String name, String input, Window window, int groups, Weights weights, Tensor bias, Epilogue epilogue)
             implements Weighted {
         @Override
         public boolean padded() {
@@ -98,25 +92,24 @@ public sealed interface Op {
         }
 
         @Override
-        public Conv with(Tensor newWeight, Tensor newBias, KeptKernels newKept) {
-            return new Conv(name, input, window, groups, newWeight, newBias, newKept, epilogue);
+        public Conv with(Weights newWeights, Tensor newBias) {
+            return new Conv(name, input, window, groups, newWeights, newBias, epilogue);
         }
 
         @Override
         public Conv with(Epilogue newEpilogue) {
-            return new Conv(name, input, window, groups, weight, bias, kept, newEpilogue);
+            return new Conv(name, input, window, groups, weights, bias, newEpilogue);
         }
 
         @Override
         public Conv reading(UnaryOperator<String> rename) {
             Epilogue renamed = rename(epilogue, rename);
-            return new Conv(name, rename.apply(input), window, groups, weight, bias, kept, renamed);
+            return new Conv(name, rename.apply(input), window, groups, weights, bias, renamed);
         }
     }
 
     /** A linear layer. */
-    record Linear(String name, String input, Tensor weight, Tensor bias, KeptKernels kept, Epilogue epilogue)
-            implements Weighted {
+    record Linear(String name, String input, Weights weights, Tensor bias, Epilogue epilogue) implements Weighted {
         @Override
         public boolean padded() {
             return false;
@@ -133,18 +126,18 @@ public sealed interface Op {
         }
 
         @Override
-        public Linear with(Tensor newWeight, Tensor newBias, KeptKernels newKept) {
-            return new Linear(name, input, newWeight, newBias, newKept, epilogue);
+        public Linear with(Weights newWeights, Tensor newBias) {
+            return new Linear(name, input, newWeights, newBias, epilogue);
         }
 
         @Override
         public Linear with(Epilogue newEpilogue) {
-            return new Linear(name, input, weight, bias, kept, newEpilogue);
+            return new Linear(name, input, weights, bias, newEpilogue);
         }
 
         @Override
         public Linear reading(UnaryOperator<String> rename) {
-            return new Linear(name, rename.apply(input), weight, bias, kept, rename(epilogue, rename));
+            return new Linear(name, rename.apply(input), weights, bias, rename(epilogue, rename));
         }
     }
 

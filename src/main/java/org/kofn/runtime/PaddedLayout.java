@@ -32,7 +32,7 @@ record PaddedLayout(int form, int batch, Shape shape, int halo) {
     long bytes() {
         try (PointerScope scope = new PointerScope()) {
             KofnSparseConv.Strides strides = new KofnSparseConv.Strides();
-            NativeConvolution.check("layout " + this, KofnSparseConv.strides(tensor(), strides));
+            NativePlan.check("layout " + this, KofnSparseConv.strides(tensor(), strides));
             return Float.BYTES * strides.floats();
         }
     }

@@ -26,8 +26,8 @@ public record PreparedNetwork(InferenceGraph graph, List<Removal> removals) impl
      * Prepares a network.
      *
      * @param tensors its parameters and buffers by name, of any floating type, on any device; dropped weights are 0.
-     *     They are copied
-     * @param masks of its pruned parameters, by name
+     *     What is not changed in preparation shares their memory, so nobody may write into them afterwards
+     * @param masks of its pruned parameters, by name; those with values need not be among the tensors
      * @throws KofnException (file) when a tensor is missing
      */
     public static PreparedNetwork of(Network network, Map<String, Tensor> tensors, Map<String, ParameterMask> masks) {

@@ -35,7 +35,7 @@ final class RemoveChannels {
                     && use.removed(weighted.input()).isEmpty();
             return whole ? op : smaller(weighted);
         } else if (op instanceof Op.ScaleShift norm) {
-            Tensor channels = indices(use.left(op.name()));
+            Tensor channels = Tensors.indices(use.left(op.name()));
             Tensor scale = norm.scale().index_select(0, channels);
             return new Op.ScaleShift(
                     norm.name(), norm.input(), scale, norm.shift().index_select(0, channels));
@@ -46,10 +46,8 @@ final class RemoveChannels {
     private Op.Weighted smaller(Op.Weighted op) {
         int[] outputs = use.left(op.name());
         int[] inputs = use.left(op.input());
-        Tensor rows = indices(outputs);
-        Tensor bias = withConstants(op).index_select(0, rows);
-        Tensor weight = op.weight().index_select(0, rows).index_select(1, indices(inputs));
-        return op.with(weight, bias, op.kept() == null ? null : op.kept().select(outputs, inputs));
+        Tensor bias = withConstants(op).index_select(0, Tensors.indices(outputs));
+        return op.with(op.weights().select(outputs, inputs), bias);
     }
 
     /** The bias with what the removed constants add to it. */
@@ -66,11 +64,6 @@ final class RemoveChannels {
             return op.bias();
         }
         Tensor constants = Tensors.of(gone, gone.length).to(ScalarType.Double);
-        Tensor added = ChannelConstants.kernelSums(op).mv(constants);
-        return op.bias().to(ScalarType.Double).add(added).to(ScalarType.Float);
-    }
-
-    private static Tensor indices(int[] values) {
-        return Tensors.of(IntStream.of(values).asLongStream().toArray(), values.length);
+        return op.bias().to(ScalarType.Double).add(op.weights().sums(constants)).to(ScalarType.Float);
     }
 }

@@ -26,7 +26,7 @@ final class Scheduler {
     private final Map<String, Shape> shapes;
     private final Halos halos;
     private final List<Step> steps = new ArrayList<>();
-    private final List<NativeConvolution> convolutions = new ArrayList<>();
+    private final List<NativePlan> plans = new ArrayList<>();
     /** Values that are in memory in LibTorch's way, those of flattenings under the name of what they flatten. */
     private final Map<String, Buffer> plain = new HashMap<>();
     /** Values that are in memory in the native kernels' way, in one form or both, the newest last. */
@@ -46,8 +46,10 @@ final class Scheduler {
         this.halos = new Halos(graph, this::isNative);
         plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch));
         for (Op op : graph.ops()) {
-            if (isNative(op)) {
-                convolution((Op.Weighted) op);
+            if (isNative(op) && op instanceof Op.Conv conv) {
+                convolution(conv);
+            } else if (isNative(op)) {
+                linear((Op.Linear) op);
             } else if (op instanceof Op.Plain flatten && flatten.layer() instanceof Layer.Flatten) {
                 plain.put(op.name(), plain(op, op.inputs().get(0)));
             } else if (padded.containsKey(op.inputs().get(0)) && pooling(op) != null) {
@@ -65,8 +67,8 @@ final class Scheduler {
     }
 
     /** The plans that the steps use; who runs the steps closes them. */
-    List<NativeConvolution> convolutions() {
-        return List.copyOf(convolutions);
+    List<NativePlan> plans() {
+        return List.copyOf(plans);
     }
 
     /** Where the network's output will be. */
@@ -81,10 +83,12 @@ final class Scheduler {
                 && density(weighted) <= breakEven(weighted).density();
     }
 
-    /** Whether the native kernels could compute it; linear layers only with sixteen images innermost. */
-    private boolean isKnown(Op.Weighted op) {
-        boolean fits = op instanceof Op.Conv || form(op) == PaddedLayout.BATCH16;
-        return NativeConvolution.available() && fits && NativeConvolution.computes(op);
+    /** Whether the native kernels could compute it. */
+    private static boolean isKnown(Op.Weighted op) {
+        boolean fits = op instanceof Op.Conv conv
+                ? NativeConvolution.computes(conv)
+                : NativeLinear.computes(op.weights().inputs(), op.outputs());
+        return fits && NativePlan.available();
     }
 
     private BreakEven breakEven(Op.Weighted op) {
@@ -107,7 +111,7 @@ final class Scheduler {
         return isKnown(op) ? density + ", " + breakEven(op) : density;
     }
 
-    private void convolution(Op.Weighted op) {
+    private void convolution(Op.Conv op) {
         int form = form(op);
         Buffer input = padded(op, op.input(), form);
         List<Buffer> reads = new ArrayList<>(List.of(input));
@@ -118,17 +122,32 @@ final class Scheduler {
         }
         Buffer output = Buffer.padded(op.name(), layout(op.name(), form));
         NativeConvolution plan = new NativeConvolution(op, input.padded(), output.padded(), threads);
-        convolutions.add(plan);
         padded.put(op.name(), List.of(output));
-        String kernel =
-                decision(op.kept() == null ? "dense in the sparse kernel" : "sparse", op) + ", " + plan.describe();
         // In place only where the convolution does not read what it is added to.
         Buffer inPlace = input.equals(residual) ? null : residual;
-        long scratch = plan.workspaceBytes();
-        steps.add(new Step(op, kernel, reads, output, inPlace, scratch, workspace -> {
+        add(op, plan, reads, output, inPlace, workspace -> {
             FloatPointer added = residual == null ? null : workspace.pointer(residual);
             plan.run(workspace.pointer(input), workspace.pointer(output), added, workspace.scratch(), threads);
-        }));
+        });
+    }
+
+    /** Linear layers have no residuals, and read and write in LibTorch's way. */
+    private void linear(Op.Linear op) {
+        Buffer input = plain(op, op.input());
+        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch);
+        NativeLinear plan = new NativeLinear(op, batch, threads);
+        plain.put(op.name(), output);
+        add(op, plan, List.of(input), output, null, workspace -> {
+            plan.run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), threads);
+        });
+    }
+
+    private void add(
+            Op.Weighted op, NativePlan plan, List<Buffer> reads, Buffer output, Buffer inPlace, Step.Call call) {
+        plans.add(plan);
+        String kernel =
+                decision(op.kept() == null ? "dense in the sparse kernel" : "sparse", op) + ", " + plan.describe();
+        steps.add(new Step(op, kernel, reads, output, inPlace, plan.workspaceBytes(), call));
     }
 
     private NativePooling pooling(Op op) {
@@ -154,7 +173,7 @@ final class Scheduler {
         plain.put(op.name(), output);
         String kernel = op instanceof Op.Weighted weighted ? decision("dense", weighted) + ", LibTorch" : "LibTorch";
         Step.Call call = op instanceof Op.Linear linear
-                ? workspace -> linear(linear, workspace.tensor(reads.get(0)), workspace.tensor(output))
+                ? workspace -> dense(linear, workspace.tensor(reads.get(0)), workspace.tensor(output))
                 : workspace -> {
                     List<Tensor> inputs = reads.stream().map(workspace::tensor).toList();
                     workspace.tensor(output).copy_(TorchOps.run(op, inputs));
@@ -167,9 +186,10 @@ final class Scheduler {
     }
 
     /** A matrix product straight into its place. */
-    private void linear(Op.Linear op, Tensor input, Tensor output) {
+    private void dense(Op.Linear op, Tensor input, Tensor output) {
         Tensor scores = output.view(batch, -1);
-        torch.addmm_out(scores, op.bias(), input.view(batch, -1), op.weight().t());
+        torch.addmm_out(
+                scores, op.bias(), input.view(batch, -1), op.weights().dense().t());
         TorchOps.rectify(scores, op.epilogue().rectifier());
     }
 
@@ -184,7 +204,7 @@ final class Scheduler {
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = KofnSparseConv.exportPlain(
                     workspace.layout(from), workspace.pointer(from), workspace.pointer(to), threads);
-            NativeConvolution.check(value, status);
+            NativePlan.check(value, status);
         }));
         plain.put(value, to);
         return to;
@@ -210,7 +230,7 @@ final class Scheduler {
                             workspace.layout(to),
                             workspace.pointer(to),
                             threads);
-            NativeConvolution.check(value, status);
+            NativePlan.check(value, status);
         }));
         List<Buffer> both = new ArrayList<>(known);
         both.add(to);

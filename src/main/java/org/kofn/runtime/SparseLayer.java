@@ -22,7 +22,7 @@ public final class SparseLayer implements AutoCloseable {
     private final Buffer input;
     private final Buffer output;
     private final Workspace workspace;
-    private final List<NativeConvolution> plans = new ArrayList<>();
+    private final List<NativePlan> plans = new ArrayList<>();
 
     /**
      * A layer with the weights of one after another density.
@@ -36,30 +36,43 @@ public final class SparseLayer implements AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             Random random = new Random(1);
             for (int k : kept) {
-                plans.add(new NativeConvolution(op(k, random), input.padded(), output.padded(), layer.threads()));
+                plans.add(plan(k, random));
             }
-            long bytes = input.bytes() + output.bytes();
-            long scratch = plans.stream()
-                    .mapToLong(NativeConvolution::workspaceBytes)
-                    .max()
-                    .orElse(0);
-            workspace = new Workspace(Map.of(input, 0L, output, input.bytes()), bytes, scratch);
-            Shape image = layer.layer().input();
-            Tensor images = torch.randn(layer.batch(), image.channels(), image.height(), image.width());
+            MemoryPlan places = MemoryPlan.of(List.of(
+                    new Lifetime(input.value(), 0, 1, input.bytes()),
+                    new Lifetime(output.value(), 1, 1, output.bytes())));
+            long scratch =
+                    plans.stream().mapToLong(NativePlan::workspaceBytes).max().orElse(0);
+            workspace = new Workspace(
+                    Map.of(input, places.offset(input.value()), output, places.offset(output.value())),
+                    places.bytes(),
+                    scratch);
+            fill();
+        }
+    }
+
+    private void fill() {
+        Shape image = layer.layer().input();
+        Tensor images = torch.randn(layer.batch(), image.channels(), image.height(), image.width());
+        if (input.padded() == null) {
+            workspace.tensor(input).copy_(images);
+        } else {
             int status = KofnSparseConv.importPlain(
                     workspace.layout(input), images.data_ptr_float(), workspace.pointer(input), layer.threads());
-            NativeConvolution.check(layer.toString(), status);
+            NativePlan.check(layer.toString(), status);
         }
     }
 
     /** Whether the sparse kernels are there. */
     public static boolean available() {
-        return NativeConvolution.available();
+        return NativePlan.available();
     }
 
     /** Whether they know layers of that shape. */
     public static boolean computes(LayerShape shape) {
-        return shape.window() == null || NativeConvolution.computes(shape.window());
+        return shape.window() == null
+                ? NativeLinear.computes(shape.inputs(), shape.outputs())
+                : NativeConvolution.computes(shape.window());
     }
 
     /** Computes the layer with the weights of the {@code i}-th density. */
@@ -75,19 +88,24 @@ public final class SparseLayer implements AutoCloseable {
 
     private Buffer buffer(String name, Shape shape) {
         Window window = layer.layer().window();
-        int halo = window == null ? 0 : Math.max(window.padHeight(), window.padWidth());
+        if (window == null) {
+            return Buffer.plain(name, shape, layer.batch());
+        }
+        int halo = Math.max(window.padHeight(), window.padWidth());
         int form = KofnSparseConv.form(layer.batch(), layer.layer().width());
         return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo));
     }
 
-    private Op.Weighted op(int k, Random random) {
+    private NativePlan plan(int k, Random random) {
         LayerShape shape = layer.layer();
-        KeptKernels kept = lists(k, random);
-        Tensor weight = torch.randn(shape.weight());
+        Weights weights = Weights.listed(torch.randn(shape.weight()), lists(k, random));
         Tensor bias = torch.randn(shape.outputs());
-        return shape.window() == null
-                ? new Op.Linear("layer", "input", weight, bias, kept, Epilogue.NONE)
-                : new Op.Conv("layer", "input", shape.window(), 1, weight, bias, kept, Epilogue.NONE);
+        if (shape.window() == null) {
+            Op.Linear linear = new Op.Linear("layer", "input", weights, bias, Epilogue.NONE);
+            return new NativeLinear(linear, layer.batch(), layer.threads());
+        }
+        Op.Conv conv = new Op.Conv("layer", "input", shape.window(), 1, weights, bias, Epilogue.NONE);
+        return new NativeConvolution(conv, input.padded(), output.padded(), layer.threads());
     }
 
     /** Random lists: the first k of n inputs that are shuffled a little further for every group. */
@@ -110,7 +128,7 @@ public final class SparseLayer implements AutoCloseable {
 
     @Override
     public void close() {
-        plans.forEach(NativeConvolution::close);
+        plans.forEach(NativePlan::close);
         workspace.close();
     }
 }

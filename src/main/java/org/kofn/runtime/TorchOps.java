@@ -27,7 +27,7 @@ final class TorchOps {
         if (op instanceof Op.Conv conv) {
             return finish(convolution(conv, x), conv.epilogue(), inputs);
         } else if (op instanceof Op.Linear linear) {
-            Tensor sums = torch.linear(x, linear.weight(), new TensorOptional(linear.bias()));
+            Tensor sums = torch.linear(x, linear.weights().dense(), new TensorOptional(linear.bias()));
             return finish(sums, linear.epilogue(), inputs);
         } else if (op instanceof Op.ScaleShift norm) {
             long[] perChannel = new long[(int) x.dim()];
@@ -88,7 +88,7 @@ final class TorchOps {
         Window w = conv.window();
         long[] dilation = {w.dilationHeight(), w.dilationWidth()};
         TensorOptional bias = new TensorOptional(conv.bias());
-        return torch.conv2d(x, conv.weight(), bias, stride(w), padding(w), dilation, conv.groups());
+        return torch.conv2d(x, conv.weights().dense(), bias, stride(w), padding(w), dilation, conv.groups());
     }
 
     private static Tensor finish(Tensor sums, Epilogue epilogue, List<Tensor> inputs) {

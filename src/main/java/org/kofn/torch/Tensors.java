@@ -1,5 +1,7 @@
 package org.kofn.torch;
 
+import java.util.Arrays;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -24,6 +26,23 @@ public final class Tensors {
     public static <T extends Pointer> T keep(T pointer) {
         pointer.retainReference();
         return pointer;
+    }
+
+    /**
+     * The result of a computation, which belongs to the caller's scope; what the computation made on its way is freed
+     * before this returns.
+     */
+    public static Tensor only(Supplier<Tensor> computation) {
+        Tensor result;
+        try (PointerScope scope = new PointerScope()) {
+            result = keep(computation.get());
+        }
+        PointerScope callers = PointerScope.getInnerScope();
+        if (callers != null) {
+            callers.attach(result);
+            result.releaseReference();
+        }
+        return result;
     }
 
     /** Sizes of all axes. */
@@ -101,6 +120,11 @@ public final class Tensors {
             out.data_ptr_long().capacity(values.length).put(values);
         }
         return out;
+    }
+
+    /** An int64 CPU tensor, as LibTorch wants indices. */
+    public static Tensor indices(int... values) {
+        return of(Arrays.stream(values).asLongStream().toArray(), values.length);
     }
 
     /** A uint8 CPU tensor. */

@@ -245,6 +245,7 @@ class BenchTest {
         assertThat(line.get("shape").get("share").asInt()).isEqualTo(4);
         assertThat(line.get("sparse")).hasSize(6);
         assertThat(line.get("sparse").get(5).get("kept").asInt()).isEqualTo(2);
+        assertThat(line.get("sparse").get(5).get("kernel").asText()).contains("-bit lists, fp32, ");
         assertThat(line.get("sparse").get(5).fieldNames())
                 .toIterable()
                 .containsExactly("density_one_in", "kept", "ms", "p20_ms", "p80_ms", "ratio", "gflop_per_s", "kernel");

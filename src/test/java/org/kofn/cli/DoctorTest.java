@@ -36,7 +36,7 @@ class DoctorTest {
         assertThat(doctor.out())
                 .contains("sparse    "
                         + (NativeLibrary.sparse().loads()
-                                ? "kofn_sparse_conv, variant "
+                                ? "kofn_sparse, variant "
                                 : "LibTorch's operations, slower: "));
         assertThat(doctor.out()).contains("kofn_cuda does not run: ");
     }

@@ -132,7 +132,7 @@ class RuntimeCheckTest {
                         .forEach((name, tensor) -> tensor.copy_(right.tensors().get(name)));
                 filled.train(false);
             }
-            Tensor kernel = wrong.tensors().get("layer2.1.conv1.weight").narrow(0, 5, 1);
+            Tensor kernel = wrong.stored().get("layer2.1.conv1.weight").narrow(0, 5, 1);
             kernel.mul_(Tensors.of(new float[] {1.001f}));
             try (SparseModel good = SparseModel.of(right, 1);
                     SparseModel bad = SparseModel.of(wrong, 1)) {

@@ -65,6 +65,17 @@ class SparseModelTest {
     }
 
     @Test
+    void loadingUnfoldsNothing() throws IOException {
+        try (CompactModel compact = CompactFile.read(copy());
+                SparseModel sparse = SparseModel.of(compact, 1)) {
+            assertThat(sparse.layers(1)).isNotEmpty();
+            assertThat(compact.isUnfolded()).isFalse();
+            assertThat(compact.tensors().get("conv2.weight").dim()).isEqualTo(4);
+            assertThat(compact.isUnfolded()).isTrue();
+        }
+    }
+
+    @Test
     void saysWhatRunsAndWhatIsGone() throws IOException {
         try (SparseModel sparse = SparseModel.open(copy(), 1)) {
             assertThat(sparse.removals()).hasSize(1);

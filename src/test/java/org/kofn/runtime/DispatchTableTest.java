@@ -78,7 +78,7 @@ class DispatchTableTest {
     }
 
     @Test
-    void theDefaultRuleKnowsColoursSingleTapsAndTheRest() {
+    void theDefaultRuleKnowsColoursSingleTapsLinearLayersAndTheRest() {
         DispatchTable table = DispatchTable.none();
         assertThat(table.of(conv(3, 32, 3, 1, 1, 1)).density()).isEqualTo(1);
         double several = table.of(conv(64, 32, 3, 1, 1, 1)).density();
@@ -87,7 +87,7 @@ class DispatchTableTest {
         assertThat(one).isBetween(0.125, several);
         assertThat(table.of(new LayerCase(new LayerShape(64, 10, 1, 1, null, 1), 1, 1))
                         .density())
-                .isEqualTo(one);
+                .isBetween(Math.nextUp(one), 0.75);
     }
 
     @Test

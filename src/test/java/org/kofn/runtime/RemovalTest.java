@@ -78,9 +78,9 @@ class RemovalTest {
             assertThat(prepared.removals())
                     .hasToString("[a: 5 of 8 feature maps removed, b: 4 of 6 feature maps removed]");
             Op.Weighted b = (Op.Weighted) prepared.graph().ops().get(1);
-            assertThat(Tensors.shape(b.weight())).containsExactly(2, 3, 3, 3);
+            assertThat(b.weights().shape()).containsExactly(2, 3, 3, 3);
             Op.Weighted fc = (Op.Weighted) prepared.graph().ops().get(4);
-            assertThat(Tensors.shape(fc.weight())).as("four features a map").containsExactly(5, 8);
+            assertThat(fc.weights().shape()).as("four features a map").containsExactly(5, 8);
             assertThat(trained.error(prepared, 2)).isLessThan(1e-5);
         }
     }

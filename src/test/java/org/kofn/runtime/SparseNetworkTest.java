@@ -11,6 +11,9 @@ import java.util.concurrent.Future;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,7 +30,7 @@ import org.kofn.torch.Tensors;
 class SparseNetworkTest {
     @BeforeEach
     void built() {
-        assumeThat(NativeConvolution.available()).isTrue();
+        assumeThat(NativePlan.available()).isTrue();
     }
 
     private static Trained trained(String model, Shape input) {
@@ -110,13 +113,51 @@ class SparseNetworkTest {
                             "conv1: dense in the sparse kernel, density 1.00, break-even density 1.00 (default rule), ");
             assertThat(single.get(1))
                     .startsWith("conv2: sparse, density 0.250, break-even density 0.60 (default rule), ");
-            assertThat(single.subList(2, 5))
-                    .containsExactly(
-                            "pool: pooling kernel",
-                            "fc1: dense, density 0.125, LibTorch",
-                            "fc2: dense, density 1.00, LibTorch");
-            assertThat(sparse.layers(32).get(3)).startsWith("fc1: sparse, density 0.125, ");
+            assertThat(single.get(2)).isEqualTo("pool: pooling kernel");
+            assertThat(single.get(3))
+                    .startsWith("fc1: sparse, density 0.125, break-even density 0.60 (default rule), single of ");
+            assertThat(single.get(4))
+                    .isEqualTo("fc2: dense, density 1.00, break-even density 0.60 (default rule), LibTorch");
+            assertThat(sparse.layers(32).get(3)).contains(" (default rule), images, ");
         }
+    }
+
+    /** Every layer keeps single weights; against the same network in double precision. */
+    @Test
+    void linearLayersWithExactlyKWeightsForEveryNeuron() {
+        Network network = Zoo.build("lenet-300-100", new Shape(1, 28, 28), 10);
+        try (PointerScope scope = new PointerScope();
+                Trained trained = new Trained(network, 3)
+                        .prune("fc1", Granularity.WEIGHT, 1, 12)
+                        .prune("fc2", Granularity.WEIGHT, 4, 15)
+                        .prune("fc3", Granularity.WEIGHT, 1, 30);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 2)) {
+            for (int batch : new int[] {1, 3, 32, 33}) {
+                assertThat(sparse.layers(batch))
+                        .hasSize(3)
+                        .allMatch(layer -> layer.matches("fc\\d: sparse, density .* lists, fp32, .*"));
+                Tensor images = trained.images(batch);
+                Tensor scores = sparse.forward(images);
+                assertThat(Trained.error(scores.to(ScalarType.Double), lenet(trained, images)))
+                        .as("batch %d", batch)
+                        .isLessThan(1e-6);
+                assertThat(Tensors.bytes(sparse.forward(images))).isEqualTo(Tensors.bytes(scores));
+            }
+            assertThat(sparse.weightBytes(1))
+                    .isLessThanOrEqualTo(6 * (304 * 12 + 112 * 15 + 16 * 30) + 4 * (304 + 112 + 16));
+        }
+    }
+
+    private static Tensor lenet(Trained trained, Tensor images) {
+        Tensor x = images.flatten(1, -1).to(ScalarType.Double);
+        for (String layer : List.of("fc1", "fc2", "fc3")) {
+            Tensor weight = trained.tensors.get(layer + ".weight").to(ScalarType.Double);
+            Tensor bias = trained.tensors.get(layer + ".bias").to(ScalarType.Double);
+            Tensor sums = torch.linear(x, weight, new TensorOptional(bias));
+            x = layer.equals("fc3") ? sums : sums.relu();
+        }
+        return x;
     }
 
     @Test
@@ -191,6 +232,24 @@ class SparseNetworkTest {
             // A leak of one workspace a call would be more than 1 GB, of the scores alone 200 kB.
             assertThat(Pointer.physicalBytes() - before).isLessThan(8 << 20);
             assertThat(sparse.workspaceBytes(16)).isBetween(1L << 20, 8L << 20);
+        }
+    }
+
+    @Test
+    void memoryIsThatOfKeptWeightsAndSixteenImages() {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = new Trained(Zoo.build("resnet-20", new Shape(3, 32, 32), 10), 2)
+                        .pruneAll(Granularity.KERNEL, 0.125);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
+            long dense =
+                    trained.tensors.values().stream().mapToLong(Tensor::nbytes).sum();
+            assertThat(prepared.graph().bytes()).isLessThan(dense / 5);
+            sparse.forward(trained.images(33));
+            assertThat(sparse.workspaceBytes(64)).isEqualTo(sparse.workspaceBytes(16));
+            assertThat(prepared.graph().bytes())
+                    .as("nothing that the kernels compute was unfolded")
+                    .isLessThan(dense / 5);
         }
     }
 
