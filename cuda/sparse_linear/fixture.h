@@ -10,12 +10,11 @@
 #include <random>
 #include <vector>
 
+#include "../common/random.h"
 #include "sparse_linear.h"
 
 /** Linear layers for tests and benchmarks, and what they are by definition, in double precision. */
 namespace kofn::linear {
-
-using Random = std::mt19937_64;
 
 /** What a test asks for; the rest of a kofn_linear follows from a seed. */
 struct Spec {
@@ -110,10 +109,6 @@ struct Case {
     uint64_t seed;
 };
 
-inline int32_t pick(Random& random, int32_t least, int32_t most) {
-    return least + static_cast<int32_t>(random() % static_cast<uint64_t>(most - least + 1));
-}
-
 /** A case that is cheap enough to compute in double precision. */
 inline Case random_case(Random& random) {
     const int32_t shares[] = {1, 1, 1, 2, 4, 7, 8, 16, 32, 48, 64, 128};
@@ -122,7 +117,7 @@ inline Case random_case(Random& random) {
         Spec& s = c.spec;
         s.inputs = random() % 64 == 0 ? pick(random, 65530, 65545)
                                       : random() % 4 == 0 ? pick(random, 300, 3000) : pick(random, 1, 200);
-        s.share = shares[random() % std::size(shares)];
+        s.share = pick(random, shares);
         s.outputs = s.share * pick(random, 1, std::max(1, 70 / s.share));
         s.kept = random() % 4 == 0 ? (random() % 2 == 0 ? 1 : s.inputs) : pick(random, 1, s.inputs);
         if (random() % 2 == 0) {

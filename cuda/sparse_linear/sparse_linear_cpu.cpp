@@ -3,44 +3,14 @@
 #include <new>
 
 #include "../gumbel_topk/gumbel_topk.h"
+#include "checks.h"
 #include "cpu_plan.h"
 
 /** The calls on the CPU: checks, the choice of loops, and the walk over tasks. */
 namespace kofn::linear {
 namespace {
 
-constexpr int32_t most = 1 << 20, most_threads = 1024;
-
-bool in_range(int32_t x, int32_t least, int32_t greatest) {
-    return x >= least && x <= greatest;
-}
-
-int32_t check(const kofn_linear& l, int32_t batch, int32_t precision, int32_t threads) {
-    if (!in_range(l.inputs, 1, most) || !in_range(l.outputs, 1, most) || !in_range(batch, 1, most)
-        || !in_range(l.activation, KOFN_IDENTITY, KOFN_RELU6) || (precision != KOFN_FP32 && precision != KOFN_BF16)) {
-        return KOFN_CONV_SHAPE;
-    }
-    if (!in_range(l.kept, 1, l.inputs) || !in_range(l.share, 1, l.outputs) || l.outputs % l.share != 0) {
-        return KOFN_CONV_KEPT;
-    }
-    if (l.indices == nullptr || l.weights == nullptr) {
-        return KOFN_CONV_NULL;
-    }
-    if (!in_range(threads, 1, most_threads)) {
-        return KOFN_CONV_THREADS;
-    }
-    const int64_t lists = l.outputs / l.share;
-    for (int64_t list = 0; list < lists; ++list) {
-        int32_t previous = -1;
-        for (const int32_t* i = l.indices + list * l.kept; i < l.indices + (list + 1) * l.kept; ++i) {
-            if (*i <= previous || *i >= l.inputs) {
-                return KOFN_CONV_INDEX;
-            }
-            previous = *i;
-        }
-    }
-    return KOFN_CONV_OK;
-}
+constexpr int32_t most_threads = 1024;
 
 /** The variant that kofn_cpu_use_variant chose, or the best one. */
 const Variant& variant_in_use() {
@@ -123,7 +93,7 @@ void choose(kofn_linear_plan& plan) {
 
 /** Calls body(0 … count − 1) on so many threads, or fewer: one that finds nothing to do must be waited for too. */
 template <class Body>
-void for_each(int32_t threads, int64_t count, Body body) {
+void for_each([[maybe_unused]] int32_t threads, int64_t count, Body body) {
 #if defined(_OPENMP)
     const int32_t used = static_cast<int32_t>(std::min<int64_t>(threads, count));
 #pragma omp parallel for schedule(dynamic) num_threads(used) if (used > 1)
@@ -186,9 +156,11 @@ int32_t kofn_cpu_linear_open(const kofn_linear* linear, int32_t batch, int32_t p
     if (linear == nullptr || plan == nullptr) {
         return KOFN_CONV_NULL;
     }
-    const int32_t status = check(*linear, batch, precision, threads);
-    if (status != KOFN_CONV_OK) {
-        return status;
+    if (const int32_t refused = check(*linear, batch, precision); refused != KOFN_CONV_OK) {
+        return refused;
+    }
+    if (!in_range(threads, 1, most_threads)) {
+        return KOFN_CONV_THREADS;
     }
     try {
         auto made = std::make_unique<kofn_linear_plan>();

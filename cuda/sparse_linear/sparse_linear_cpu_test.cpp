@@ -214,7 +214,7 @@ int main(int count, char** arguments) {
             names.push_back(name);
         }
     }
-    Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
+    kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 4000 : 300;
     for (int i = 0; i < cases; ++i) {
         test_case(random_case(random), names);
