@@ -36,22 +36,21 @@ class SparsePassTest {
     private static final Shape SHAPE = new Shape(3, 10, 10);
 
     private PointerScope scope;
-    private boolean oneDnn;
+    private OneDnn.Setting withoutOneDnn;
 
     @BeforeEach
     void open() {
         assumeThat(SparseConvolution.available()).isTrue();
         scope = new PointerScope();
         // The plain convolutions of LibTorch: what is compared with should not depend on the processor.
-        oneDnn = torch.globalContext().userEnabledMkldnn();
-        torch.globalContext().setUserEnabledMkldnn(false);
+        withoutOneDnn = OneDnn.disable();
         torch.manual_seed(3);
     }
 
     @AfterEach
     void close() {
         if (scope != null) {
-            torch.globalContext().setUserEnabledMkldnn(oneDnn);
+            withoutOneDnn.close();
             scope.close();
         }
     }

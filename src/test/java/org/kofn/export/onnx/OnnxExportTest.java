@@ -23,8 +23,6 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -59,18 +57,6 @@ class OnnxExportTest {
 
     @TempDir
     Path dir;
-
-    @BeforeEach
-    void withoutOneDnn() {
-        torch.globalContext().setUserEnabledMkldnn(false);
-        torch.globalContext().setUserEnabledNNPACK(false);
-    }
-
-    @AfterEach
-    void withOneDnn() {
-        torch.globalContext().setUserEnabledMkldnn(true);
-        torch.globalContext().setUserEnabledNNPACK(true);
-    }
 
     static List<String> zoo() {
         return List.copyOf(Zoo.names());
