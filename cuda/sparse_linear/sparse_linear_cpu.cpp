@@ -73,7 +73,7 @@ void choose(kofn_linear_plan& plan) {
     Choice best = choice(plan, shared, 0, 16, vectors_of_weights * std::min(plan.batch, 16), 0);
     if (l.share % lanes != 0) {
         const double weights = vectors_of_weights * static_cast<double>(lanes);
-        best = choice(plan, single, 0, 1, weights * (lanes == 16 ? 0.4 : 0.65), 0);
+        best = choice(plan, single, 0, 1, weights * (lanes == 16 ? 0.45 : 0.65), 0);
         for (const int vectors : {1, 2}) {
             const int64_t group = vectors * lanes;
             const double moved = 0.5 * static_cast<double>(l.inputs * group);

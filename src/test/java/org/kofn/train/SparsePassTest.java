@@ -28,6 +28,7 @@ import org.kofn.nn.ScriptModule;
 import org.kofn.nn.Shape;
 import org.kofn.nn.TorchScriptCompiler;
 import org.kofn.nn.Zoo;
+import org.kofn.torch.OneDnn;
 
 /** Gradients of the sparse pass against those of LibTorch's autograd through the whole module, on residual networks. */
 class SparsePassTest {
