@@ -264,7 +264,8 @@ class SparseNetworkTest {
                 values += 2 * new PaddedLayout(PaddedLayout.BATCH16, 16, stage, 1).bytes();
             }
             long image = new PaddedLayout(PaddedLayout.BATCH16, 16, new Shape(3, 32, 32), 1).bytes();
-            assertThat(sparse.workspaceBytes(16)).isBetween(values, values + image);
+            long features = new PaddedLayout(PaddedLayout.BATCH16, 16, new Shape(64, 1, 1), 1).bytes();
+            assertThat(sparse.workspaceBytes(16)).isBetween(values, values + image + 2 * features);
         }
     }
 }
