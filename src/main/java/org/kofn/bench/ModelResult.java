@@ -4,15 +4,16 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 
 /**
  * What came out for one engine and size of batch in {@code kofn bench model}; the keys of its JSON. Times are of one
- * batch, in milliseconds.
+ * batch, in milliseconds, of an engine whose weights are in the caches as far as they fit.
  *
  * @param name the case, {@code NETWORK/batch-B}
  * @param engine what ran
  * @param baseline whether the others' ratios are to this one
+ * @param coldMs the median with the caches as the other engines left them
  * @param imagesPerS at the median
  * @param ratio the median of the fastest LibTorch through this one's
  * @param n repetitions
- * @param maxDifference the largest difference of a score to LibTorch's
+ * @param maxDifference the largest difference of a score to that of LibTorch's plain convolutions
  * @param maxScore the largest score, to compare that with
  * @param peakLoadBytes {@link MemoryProbe#load}; null where memory is not measured
  * @param peakRunBytes {@link MemoryProbe#run}
@@ -27,6 +28,7 @@ public record ModelResult(
         double p20Ms,
         double p80Ms,
         double p99Ms,
+        double coldMs,
         double imagesPerS,
         double ratio,
         int n,
