@@ -123,7 +123,8 @@ public final class ModelBench implements AutoCloseable {
     /** Right scores: LibTorch's plain convolutions. */
     private Tensor expected(Tensor images) {
         try (OneDnn.Setting without = OneDnn.disable()) {
-            return engines.get(Engine.LIBTORCH).run(images);
+            return engines.computeIfAbsent(Engine.LIBTORCH, one -> one.load(files, threads))
+                    .run(images);
         }
     }
 
