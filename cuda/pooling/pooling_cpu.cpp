@@ -93,7 +93,8 @@ int32_t kofn_cpu_pool_run(const kofn_pool* pool, const kofn_tensor* input_tensor
     const auto run = batch16 ? (largest ? pool_plane<16, true> : pool_plane<16, false>)
                              : (largest ? pool_plane<1, true> : pool_plane<1, false>);
     const int64_t images = batch16 ? (in.batch + 15) / 16 : in.batch;
-    for_each(threads, images * in.channels, [&](int64_t plane) {
+    const double floats = static_cast<double>(in.batch) * in.channels * in.height * in.width;
+    for_each(that_pay(threads, floats), images * in.channels, [&](int64_t plane) {
         const float* source = input + from.origin + plane * from.plane;
         run(p, in, source, from.row, out, output + to.origin + plane * to.plane, to.row);
     });

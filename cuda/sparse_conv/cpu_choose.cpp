@@ -116,9 +116,9 @@ constexpr int64_t in_second_level = int64_t{1} << 18, in_last_level = int64_t{1}
 void cut_tasks(kofn_conv_plan& plan) {
     const int64_t sets = divide_up(plan.conv.outputs, plan.kernel.outputs);
     // A few tasks a thread even out what threads lose to others; more would only load the same input again.
-    const int64_t wanted = 6 * plan.threads, lines = plan.images * plan.lines.parts;
+    const int64_t wanted = 6 * plan.paying, lines = plan.images * plan.lines.parts;
     const int64_t places = lines * plan.vectors.parts;
-    plan.sets = {sets, std::clamp<int64_t>(divide_up(wanted, places), 1, plan.threads == 1 ? 1 : sets)};
+    plan.sets = {sets, std::clamp<int64_t>(divide_up(wanted, places), 1, plan.paying == 1 ? 1 : sets)};
     constexpr int64_t longest = 8; /* tiles of a task */
     const int64_t run = plan.ahead ? std::clamp<int64_t>(places / wanted, 1, longest) : 1;
     plan.runs = {plan.vectors.parts, divide_up(plan.vectors.parts, run)};
@@ -194,6 +194,7 @@ void choose(kofn_conv_plan& plan) {
     plan.ahead = one_tap && plan.images * plan.in_image > in_second_level;
     plan.stream = batch && plan.kernel.lanes == 16
         && (plan.images - 1) * plan.output_strides.image + plan.output_strides.plane * conv.outputs > in_last_level;
+    plan.paying = that_pay(plan.threads, best / plan.variant->widest * static_cast<double>(plan.images));
     cut_tasks(plan);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -63,6 +64,15 @@ void pad(const kofn_tensor& to, const kofn_tensor& from, const float* source, fl
 /** Floats from plane to plane if one has so many: see kofn_strides. */
 int64_t plane_of(int64_t floats);
 
+/**
+ * How many of the threads pay. One that sleeps takes about 0.1 ms until it works (two virtual cores of an EPYC 9005), in
+ * which a core multiplies 5·10⁵ vectors or moves as many floats: with less to do than that, it is better not woken.
+ */
+inline int32_t that_pay(int32_t threads, double operations) {
+    constexpr double waking = 5e5;
+    return static_cast<int32_t>(std::clamp(operations / waking, 1.0, static_cast<double>(threads)));
+}
+
 /** Calls body(0 … count − 1) on so many threads. */
 template <class Body>
 void for_each(int32_t threads, int64_t count, Body body) {
@@ -116,7 +126,7 @@ struct kofn_conv_plan {
     kofn_conv conv; /* without the arrays */
     kofn_tensor input, output;
     kofn_strides input_strides, output_strides;
-    int32_t threads;
+    int32_t threads, paying; /* at most, and as many as pay */
     const kofn::conv::Variant* variant;
 
     kofn::conv::Split split;

@@ -42,7 +42,8 @@ Access plain_access(const kofn_tensor& t) {
 void copy(const kofn_tensor& t, const Access& from, const float* source, const Access& to, float* target,
           int32_t threads) {
     const int64_t images = (t.batch + to.pixel - 1) / to.pixel;
-    for_each(threads, images * t.channels, [&](int64_t task) {
+    const double floats = static_cast<double>(images) * to.pixel * t.channels * t.height * t.width;
+    for_each(that_pay(threads, floats), images * t.channels, [&](int64_t task) {
         const int64_t image = task / t.channels, channel = task % t.channels;
         float* plane = target + to.strides.origin + image * to.strides.image + channel * to.strides.plane;
         for (int64_t lane = 0; lane < to.pixel; ++lane) {

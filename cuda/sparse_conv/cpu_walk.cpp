@@ -152,7 +152,7 @@ const float* split_input(const kofn_conv_plan& plan, const float* input, float* 
         return input;
     }
     const int64_t channels = plan.conv.inputs;
-    for_each(threads, plan.images * channels,
+    for_each(std::min(threads, plan.paying), plan.images * channels,
              [&](int64_t i) { split_channel(plan, input, workspace, i / channels, i % channels); });
     float* rest = workspace + plan.images * plan.in_image;
     std::fill(rest, rest + rest_of_tensor, 0.0f);
@@ -164,7 +164,7 @@ void walk(const kofn_conv_plan& plan, const float* weights, const float* x, floa
     const bool stream = plan.stream && reinterpret_cast<uintptr_t>(output) % 64 == 0;
     const Work work{weights, x, output, residual, stream};
     const int64_t tasks = plan.images * plan.lines.parts * plan.runs.parts * plan.sets.parts;
-    for_each(threads, tasks, [&](int64_t task) { run_task(plan, work, task); });
+    for_each(std::min(threads, plan.paying), tasks, [&](int64_t task) { run_task(plan, work, task); });
 }
 
 }  // namespace kofn::conv
