@@ -6,25 +6,12 @@
 #include <vector>
 
 #include "../common/check.h"
+#include "../common/variants.h"
 #include "fixture.h"
 #include "gumbel_topk.h"
 
 /** What the tests of the CPU's variants share. */
 namespace kofn {
-
-/** The variants that run on this processor. */
-inline const std::vector<std::string>& variants() {
-    static const std::vector<std::string> names = [] {
-        std::vector<std::string> here;
-        for (const char* name : {"portable", "avx2", "avx512"}) {
-            if (kofn_cpu_use_variant(name) != 0) {
-                here.push_back(name);
-            }
-        }
-        return here;
-    }();
-    return names;
-}
 
 /** Several layers for one call. */
 struct Network {

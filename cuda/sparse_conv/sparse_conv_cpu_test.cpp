@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "../common/check.h"
-#include "../gumbel_topk/gumbel_topk.h"
+#include "../common/variants.h"
 #include "reference.h"
 
 /**
@@ -83,17 +83,6 @@ void print(const Case& c, const char* variant) {
                  variant, s.inputs, s.kept, s.share, s.outputs, s.height, s.width, s.rows, s.columns, s.stride_rows,
                  s.stride_columns, s.padding_rows, s.padding_columns, c.batch, c.form, c.in_halo, c.out_halo,
                  c.residual);
-}
-
-/** The variants that this processor has. */
-std::vector<std::string> variants() {
-    std::vector<std::string> names;
-    for (const char* name : {"portable", "avx2", "avx512"}) {
-        if (kofn_cpu_use_variant(name) != 0) {
-            names.push_back(name);
-        }
-    }
-    return names;
 }
 
 /** One case in all variants, both forms, with one to three threads. */
@@ -332,7 +321,7 @@ void test_refusals() {
 int main(int count, char** arguments) {
     using namespace kofn::conv;
     const std::string best = kofn_cpu_variant();
-    const std::vector<std::string> names = variants();
+    const std::vector<std::string>& names = kofn::variants();
     kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 5000 : 300;
     for (int i = 0; i < cases; ++i) {

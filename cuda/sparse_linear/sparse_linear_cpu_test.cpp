@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "../common/check.h"
-#include "../gumbel_topk/gumbel_topk.h"
+#include "../common/variants.h"
 #include "../sparse_conv/fixture.h"
 #include "fixture.h"
 
@@ -208,12 +208,7 @@ void test_refusals() {
 int main(int count, char** arguments) {
     using namespace kofn::linear;
     const std::string best = kofn_cpu_variant();
-    std::vector<std::string> names;
-    for (const char* name : {"portable", "avx2", "avx512"}) {
-        if (kofn_cpu_use_variant(name) != 0) {
-            names.push_back(name);
-        }
-    }
+    const std::vector<std::string>& names = kofn::variants();
     kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 4000 : 300;
     for (int i = 0; i < cases; ++i) {
