@@ -139,6 +139,11 @@ Phase make_phase(const kofn_conv_backward& plan, int32_t row, int32_t column, co
     // Lists of the mean length, for the choice of loops.
     p.conv.kept = std::max<int32_t>(1, static_cast<int32_t>(int64_t{f.conv.outputs} * f.conv.kept / f.conv.inputs));
     p.input = plan.data.gradient;
+    // A convolution of dy by itself, whose padding puts the first tap where it hits.
+    p.conv.height = p.input.height;
+    p.conv.width = p.input.width;
+    p.conv.padding_rows = rows.before;
+    p.conv.padding_columns = columns.before;
     p.output = {f.input.form, f.input.batch, f.conv.inputs, rows.pixels, columns.pixels, 0};
     p.threads = f.threads;
     p.variant = f.variant;

@@ -35,15 +35,20 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
     double tap; // one of one kept channel
     switch (kernel.method) {
         case Kernel::rows: {
-            const double in_lines = (l - 1) * kernel.stride + 3;
-            const double lines_across = plan.in_floats == 1 ? v * kernel.lanes / 16 + 1 : (v - 1) * kernel.stride + 3;
+            // Pixels and products of the padding, where it is left out: on both sides, or with a stride on one.
+            const double without = kernel.whole ? kernel.stride == 1 ? 2 : 1 : 0;
+            const double in_lines = (l - 1) * kernel.stride + 3 - without;
+            const double lines_across =
+                plan.in_floats == 1 ? v * kernel.lanes / 16 + 1 : (v - 1) * kernel.stride + 3 - without;
+            const double products = std::max((3 * l - without) * (3 * v - without) * o / 9, latency);
+            const bool once = plan.in_floats == 16 && plan.variant->holds_kernels;
             // A cache line comes from the second level in the time of two multiplications of sixteen floats, from the
-            // third in twice that.
+            // third in up to twice that.
             const double cache_lines = in_lines * lines_across;
             const bool second = cache_lines * 64 * plan.conv.inputs < 1e6;
-            const double fetched = cache_lines * (second ? 2 : 4) * 16 / kernel.lanes / 9;
-            const double loads = in_lines * v * load / 3;
-            tap = std::max({work, o * loads, o * fetched}) + o * (0.3 * fetched + 0.3 * loads + 1.0);
+            const double fetched = cache_lines * (second ? 2 : once ? 3 : 4) * 16 / kernel.lanes / 9;
+            const double loads = once ? cache_lines / 9 : in_lines * v * load / 3;
+            tap = std::max({products, o * loads, o * fetched}) + o * (0.3 * fetched + 0.3 * loads + 1.0);
             break;
         }
         case Kernel::shared:
@@ -94,7 +99,8 @@ void consider(kofn_conv_plan& plan, const Kernel& kernel, double& best) {
     for (int64_t v = 1; v <= most_vectors; ++v) {
         for (int64_t l = 1; l <= (rows ? most_lines : 1); ++l) {
             const Cut lines{grid.lines, divide_up(grid.lines, l)}, vectors{grid.vectors, divide_up(grid.vectors, v)};
-            if (!has_tiles(*plan.variant, kernel, lines, vectors)) {
+            const bool whole = lines.parts == 1 && vectors.parts == 1;
+            if ((kernel.whole && !whole) || !has_tiles(*plan.variant, kernel, lines, vectors)) {
                 continue;
             }
             const double cost = cost_of_cut(plan, kernel, lines, vectors);
@@ -172,16 +178,25 @@ void choose(kofn_conv_plan& plan) {
     const int stride = conv.stride_rows;
     const bool one_tap = conv.rows * conv.columns == 1;
     const bool rows = conv.rows == 3 && conv.columns == 3 && stride == conv.stride_columns && stride <= 2;
+    // Whether a plane is surrounded by padding, so that a tile that is a whole plane knows where zeros are.
+    const bool framed = batch && conv.padding_rows == 1 && conv.padding_columns == 1
+        && conv.height == stride * plan.output.height && conv.width == stride * plan.output.width;
     const int narrowest = batch ? plan.variant->widest : plan.variant->narrowest;
     double best = std::numeric_limits<double>::infinity();
     for (int lanes = plan.variant->widest; lanes >= narrowest; lanes /= 2) {
         for (const int outputs : {1, 2, 4, 8}) {
             if (rows && outputs <= 4) {
-                consider(plan, {Kernel::rows, lanes, column, stride, outputs, one_tap}, best);
+                consider(plan, {Kernel::rows, lanes, column, stride, outputs, one_tap, false}, best);
+                if (framed) {
+                    consider(plan, {Kernel::rows, lanes, column, stride, outputs, one_tap, true}, best);
+                }
             }
-            consider(plan, {Kernel::taps, lanes, column, stride, outputs, one_tap}, best);
+            // Which load once what tap after tap loads nine times.
+            if (!(rows && batch && plan.variant->holds_kernels)) {
+                consider(plan, {Kernel::taps, lanes, column, stride, outputs, one_tap, false}, best);
+            }
             if (conv.share % outputs == 0 && outputs >= 4) {
-                consider(plan, {Kernel::shared, lanes, column, stride, outputs, one_tap}, best);
+                consider(plan, {Kernel::shared, lanes, column, stride, outputs, one_tap, false}, best);
             }
         }
     }

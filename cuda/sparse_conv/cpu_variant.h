@@ -56,6 +56,7 @@ struct Kernel {
     int stride;  /* of rows */
     int outputs; /* at once: a power of two */
     bool one_tap;
+    bool whole;  /* a tile of rows is a whole plane of batches of images, with padding 1 around it */
 };
 
 /** Where one image (or some lanes of sixteen) of x and dy begins, and which lanes of each vector count. */
@@ -106,6 +107,7 @@ struct Variant {
     const char* name;
     int widest, narrowest; /* vectors, in floats */
     int accumulators;      /* sums that fit in registers beside what else is needed there */
+    bool holds_kernels;    /* loops over batches of images load each pixel once for a 3×3 kernel */
     /* The loop over a tile of such size; null if there is none. */
     TileFunction (*tile)(const Kernel& kernel, int lines, int vectors);
     /* The loop for gradients of kernels, and how many vectors it loads for each multiplication; null if there is none. */

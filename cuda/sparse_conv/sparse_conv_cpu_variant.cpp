@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "cpu_pixels.h"
 #include "cpu_rows.h"
 #include "cpu_taps.h"
 
@@ -19,32 +20,47 @@ constexpr int accumulators = registers - 5;
 /** With more, registers would be missing to load ahead: slower, as measured. */
 constexpr int sums_of_rows = accumulators < 24 ? accumulators : 24;
 
+/** Beside the nine weights of a kernel, a pixel and a product; where that leaves few sums, rows_tile is for batches too. */
+constexpr int sums_of_pixels = registers - 11;
+constexpr bool holds_kernels = sums_of_pixels >= 16;
+
 constexpr int most_lines = 8, most_vectors = 8;
 
-/** The loop of rows_tile for (index/most_vectors + 1) lines of (index mod most_vectors + 1) vectors. */
-template <int Lanes, int Column, int Stride, int Outputs, int Index>
+/** The loop for (index/most_vectors + 1) lines of (index mod most_vectors + 1) vectors with 3×3 kernels. */
+template <int Lanes, int Column, int Stride, int Outputs, bool Whole, int Index>
 constexpr TileFunction rows_entry() {
     constexpr int lines = Index / most_vectors + 1, vectors = Index % most_vectors + 1;
-    // More outputs than one are for tiles that alone would not fill the pipelines.
-    if constexpr (Outputs * lines * vectors <= sums_of_rows && vectors <= 4 && (Outputs == 1 || vectors == 1)) {
+    constexpr int sums = Outputs * lines * vectors;
+    if constexpr (Column == 16 && holds_kernels) {
+        // More outputs than one are for tiles that alone would not fill the pipelines.
+        if constexpr (Whole ? lines == vectors && sums <= 16 : sums <= sums_of_pixels && Outputs * vectors <= 6) {
+            return pixels_tile<Lanes, Stride, Outputs, lines, vectors, Whole>;
+        }
+    } else if constexpr (!Whole && sums <= sums_of_rows && vectors <= 4 && (Outputs == 1 || vectors == 1)) {
         return rows_tile<Lanes, Column, Stride, Outputs, lines, vectors>;
-    } else {
-        return nullptr;
     }
+    return nullptr;
 }
 
-template <int Lanes, int Column, int Stride, int Outputs, int... Index>
+template <int Lanes, int Column, int Stride, int Outputs, bool Whole, int... Index>
 TileFunction rows_of(int index, std::integer_sequence<int, Index...>) {
-    static constexpr TileFunction table[] = {rows_entry<Lanes, Column, Stride, Outputs, Index>()...};
+    static constexpr TileFunction table[] = {rows_entry<Lanes, Column, Stride, Outputs, Whole, Index>()...};
     return table[index];
 }
 
-template <int Lanes, int Column, int Stride, class Sizes>
-TileFunction rows_for(int outputs, int index, Sizes sizes) {
-    return outputs == 1 ? rows_of<Lanes, Column, Stride, 1>(index, sizes)
-         : outputs == 2 ? rows_of<Lanes, Column, Stride, 2>(index, sizes)
-         : outputs == 4 ? rows_of<Lanes, Column, Stride, 4>(index, sizes)
+template <int Lanes, int Column, int Stride, bool Whole>
+TileFunction rows_for(int outputs, int index) {
+    constexpr auto sizes = std::make_integer_sequence<int, most_lines * most_vectors>();
+    return outputs == 1 ? rows_of<Lanes, Column, Stride, 1, Whole>(index, sizes)
+         : outputs == 2 ? rows_of<Lanes, Column, Stride, 2, Whole>(index, sizes)
+         : outputs == 4 ? rows_of<Lanes, Column, Stride, 4, Whole>(index, sizes)
                         : nullptr;
+}
+
+template <int Lanes, int Column, int Stride>
+TileFunction rows_for(const Kernel& kernel, int index) {
+    return kernel.whole ? rows_for<Lanes, Column, Stride, true>(kernel.outputs, index)
+                        : rows_for<Lanes, Column, Stride, false>(kernel.outputs, index);
 }
 
 /** The loop of taps_tile for 2^(index/most_vectors) outputs and (index mod most_vectors + 1) vectors. */
@@ -67,15 +83,11 @@ TileFunction taps_of(int index, std::integer_sequence<int, Index...>) {
 template <int Lanes>
 TileFunction tile_of(const Kernel& kernel, int lines, int vectors) {
     if (kernel.method == Kernel::rows) {
-        constexpr auto sizes = std::make_integer_sequence<int, most_lines * most_vectors>();
         const int index = (lines - 1) * most_vectors + vectors - 1;
-        const int outputs = kernel.outputs;
         if (kernel.column == 1) {
-            return kernel.stride == 1 ? rows_for<Lanes, 1, 1>(outputs, index, sizes)
-                                      : rows_for<Lanes, 1, 2>(outputs, index, sizes);
+            return kernel.stride == 1 ? rows_for<Lanes, 1, 1>(kernel, index) : rows_for<Lanes, 1, 2>(kernel, index);
         }
-        return kernel.stride == 1 ? rows_for<Lanes, 16, 1>(outputs, index, sizes)
-                                  : rows_for<Lanes, 16, 2>(outputs, index, sizes);
+        return kernel.stride == 1 ? rows_for<Lanes, 16, 1>(kernel, index) : rows_for<Lanes, 16, 2>(kernel, index);
     }
     constexpr auto sizes = std::make_integer_sequence<int, 4 * most_vectors>();
     const int index = (31 - __builtin_clz(static_cast<unsigned>(kernel.outputs))) * most_vectors + vectors - 1;
@@ -100,4 +112,4 @@ TileFunction tile(const Kernel& kernel, int lines, int vectors) {
 #define KOFN_TEXT(name) KOFN_TEXT_OF(name)
 
 const kofn::conv::Variant kofn::conv::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), widest, narrowest, accumulators,
-                                                               tile, gradient};
+                                                               holds_kernels, tile, gradient};

@@ -3,7 +3,9 @@ package org.kofn.runtime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
@@ -15,8 +17,9 @@ import org.kofn.torch.Tensors;
  * Runs a {@link PreparedNetwork} on the CPU with the sparse kernels, and in LibTorch what they do not compute or are no
  * faster at. Every convolution and linear layer is planned once for each size of batch that comes; values stay in the
  * kernels' layout from layer to layer; the memory of an inference is allocated once. Larger batches run in pieces of
- * {@value #PIECE} images, so that memory does not grow with them. Any number of threads may call {@link #forward} at
- * the same time: each inference has a workspace of its own, which is used again afterwards.
+ * {@value #PIECE} images, as many at once as there are threads, so that memory does not grow with the batch. Any number
+ * of threads may call {@link #forward} at the same time: each piece has a workspace of its own, which is used again
+ * afterwards.
  *
  * <p>Results depend neither on threads nor on the batch that an image is in, where the native kernels compute;
  * LibTorch's operations may round by batch.
@@ -28,7 +31,11 @@ public final class SparseNetwork implements AutoCloseable {
     private final PreparedNetwork network;
     private final int threads;
     private final Dispatch dispatch;
-    private final Map<Integer, BatchPlan> plans = new ConcurrentHashMap<>();
+    private final Map<Piece, BatchPlan> plans = new ConcurrentHashMap<>();
+    private final Pieces pieces;
+
+    /** Images that run together, and the threads that compute each of their layers. */
+    private record Piece(int images, int threads) {}
 
     /** A runtime that knows no measurements, so that the default rule decides; otherwise as below. */
     public SparseNetwork(PreparedNetwork network, int threads) {
@@ -48,6 +55,7 @@ public final class SparseNetwork implements AutoCloseable {
         this.network = network;
         this.threads = threads;
         this.dispatch = dispatch;
+        this.pieces = new Pieces(threads);
     }
 
     /**
@@ -59,19 +67,44 @@ public final class SparseNetwork implements AutoCloseable {
     public Tensor forward(Tensor images) {
         try (NoGradGuard noGrad = new NoGradGuard()) {
             Tensor contiguous = images.contiguous();
-            int batch = Math.toIntExact(images.size(0));
-            if (batch <= PIECE) {
-                return plan(batch).run(contiguous);
+            List<Piece> cut = cut(Math.toIntExact(images.size(0)));
+            if (cut.size() == 1) {
+                return plan(cut.get(0)).run(contiguous);
+            }
+            List<Callable<Tensor>> calls = new ArrayList<>();
+            long from = 0;
+            for (Piece piece : cut) {
+                long first = from;
+                calls.add(() -> scores(piece, contiguous, first));
+                from += piece.images();
             }
             return Tensors.only(() -> {
-                List<Tensor> scores = new ArrayList<>();
-                for (int from = 0; from < batch; from += PIECE) {
-                    int count = Math.min(PIECE, batch - from);
-                    scores.add(plan(count).run(contiguous.narrow(0, from, count)));
-                }
-                return torch.cat(new TensorVector(scores.toArray(Tensor[]::new)), 0);
+                Tensor[] scores = pieces.run(calls).toArray(Tensor[]::new);
+                Tensor all = torch.cat(new TensorVector(scores), 0);
+                Stream.of(scores).forEach(Tensor::close);
+                return all;
             });
         }
+    }
+
+    /**
+     * The scores of a piece, for the caller to close, in a worker's thread: its guards and scopes are not the caller's.
+     */
+    private Tensor scores(Piece piece, Tensor images, long first) {
+        try (NoGradGuard noGrad = new NoGradGuard()) {
+            return Tensors.only(() -> plan(piece).run(images.narrow(0, first, piece.images())));
+        }
+    }
+
+    /** The pieces of a batch: those of whole vectors and what is left over. */
+    private List<Piece> cut(int batch) {
+        int count = (batch + PIECE - 1) / PIECE;
+        int threadsOfEach = threads / Math.min(threads, count);
+        List<Piece> cut = new ArrayList<>();
+        for (int from = 0; from < batch; from += PIECE) {
+            cut.add(new Piece(Math.min(PIECE, batch - from), threadsOfEach));
+        }
+        return cut;
     }
 
     /**
@@ -79,34 +112,39 @@ public final class SparseNetwork implements AutoCloseable {
      * 0.58 (measured), rows 8x2 …}, or {@code conv1: dense, density 0.5, break-even density 0.09 (measured), LibTorch}.
      */
     public List<String> layers(int batch) {
-        return plan(Math.min(batch, PIECE)).steps().stream()
+        return plan(cut(batch).get(0)).steps().stream()
                 .filter(step -> step.kernel() != null)
                 .map(step -> step.op().name() + ": " + step.kernel())
                 .toList();
     }
 
-    /** Bytes of all values of one inference and its scratch memory. */
+    /** Bytes of all values of the pieces of an inference that run at the same time, and of their scratch memory. */
     public long workspaceBytes(int batch) {
-        return plan(Math.min(batch, PIECE)).workspaceBytes();
+        return cut(batch).stream()
+                .limit(threads)
+                .mapToLong(piece -> plan(piece).workspaceBytes())
+                .sum();
     }
 
-    /** Bytes of the weights and lists that the sparse kernels hold for batches of a size; a last piece adds its own. */
+    /** Bytes of the weights and lists that the sparse kernels hold for batches of a size. */
     public long weightBytes(int batch) {
-        int rest = batch % PIECE;
-        long whole = batch < PIECE ? 0 : plan(PIECE).weightBytes();
-        return whole + (rest == 0 ? 0 : plan(rest).weightBytes());
+        return cut(batch).stream()
+                .distinct()
+                .mapToLong(piece -> plan(piece).weightBytes())
+                .sum();
     }
 
-    private BatchPlan plan(int batch) {
-        return plans.computeIfAbsent(batch, size -> {
+    private BatchPlan plan(Piece piece) {
+        return plans.computeIfAbsent(piece, missing -> {
             try (PointerScope scope = new PointerScope()) {
-                return new BatchPlan(new Scheduler(network.graph(), size, dispatch, threads));
+                return new BatchPlan(new Scheduler(network.graph(), piece.images(), dispatch, piece.threads()));
             }
         });
     }
 
     @Override
     public void close() {
+        pieces.close();
         plans.values().forEach(BatchPlan::close);
         plans.clear();
     }

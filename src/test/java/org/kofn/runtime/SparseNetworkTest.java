@@ -218,8 +218,8 @@ class SparseNetworkTest {
         try (PointerScope scope = new PointerScope();
                 Trained trained = trained("resnet-20", new Shape(3, 32, 32));
                 PreparedNetwork prepared = trained.prepare();
-                SparseNetwork sparse = new SparseNetwork(prepared, 1)) {
-            Tensor images = trained.images(16);
+                SparseNetwork sparse = new SparseNetwork(prepared, 2)) {
+            Tensor images = trained.images(33);
             long before = 0;
             for (int call = 0; call < 400; call++) {
                 if (call == 100) {
@@ -232,6 +232,7 @@ class SparseNetworkTest {
             // A leak of one workspace a call would be more than 1 GB, of the scores alone 200 kB.
             assertThat(Pointer.physicalBytes() - before).isLessThan(8 << 20);
             assertThat(sparse.workspaceBytes(16)).isBetween(1L << 20, 8L << 20);
+            assertThat(sparse.workspaceBytes(33)).isEqualTo(2 * sparse.workspaceBytes(16));
         }
     }
 
