@@ -12,7 +12,8 @@
  *   largest: of the window's pixels that lie in the image; at least one does, as padding is at most half a window
  *   mean:    the sum of those pixels over R·S, so that zeros around the image count as pixels
  *
- * The floor: every element of the input is read and every one of the output written once, 4 bytes each; R·S·H'·W'
+ * The floor: every element of the input is read and every one of the output written once, 4 bytes each, or 2 in bf16,
+ * whose means are rounded once; R·S·H'·W'
  * comparisons or additions a channel. Sums run along rows, then down; the bits depend on nothing but the window.
  */
 enum kofn_pool_kind { KOFN_POOL_LARGEST = 0, KOFN_POOL_MEAN = 1 };
@@ -32,11 +33,11 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /**
- * output = pooled input; tensors of one form, batch and number of channels, output sizes rounded down. Returns a
+ * output = pooled input; tensors of one form, precision, batch and number of channels, output sizes rounded down. Returns a
  * kofn_conv_status; a refused call has written nothing. Allocates nothing.
  */
-int32_t kofn_cpu_pool_run(const kofn_pool* pool, const kofn_tensor* input_tensor, const float* input,
-                          const kofn_tensor* output_tensor, float* output, int32_t threads);
+int32_t kofn_cpu_pool_run(const kofn_pool* pool, const kofn_tensor* input_tensor, const void* input,
+                          const kofn_tensor* output_tensor, void* output, int32_t threads);
 
 #pragma GCC visibility pop
 

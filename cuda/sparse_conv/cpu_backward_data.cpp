@@ -116,7 +116,7 @@ void list_phase(Phase& phase, const Transposed& lists, const std::vector<int32_t
     for (const int32_t input : sorted) {
         p.planes.push_back(input * p.output_strides.plane);
     }
-    p.bias = aligned_floats(sets * at_once);
+    p.bias = aligned<float>(sets * at_once);
 }
 
 Phase make_phase(const kofn_conv_backward& plan, int32_t row, int32_t column, const kofn_strides& dy,
@@ -144,7 +144,7 @@ Phase make_phase(const kofn_conv_backward& plan, int32_t row, int32_t column, co
     p.conv.width = p.input.width;
     p.conv.padding_rows = rows.before;
     p.conv.padding_columns = columns.before;
-    p.output = {f.input.form, f.input.batch, f.conv.inputs, rows.pixels, columns.pixels, 0};
+    p.output = {f.input.form, f.input.batch, f.conv.inputs, rows.pixels, columns.pixels, 0, KOFN_FP32};
     p.threads = f.threads;
     p.variant = f.variant;
     p.in_floats = f.in_floats;
@@ -229,7 +229,7 @@ bool plan_data(kofn_conv_backward& plan, const int32_t* indices) {
         if (dy.image >= most_floats) {
             return false;
         }
-        data.copy = whole_lines(dy.floats);
+        data.copy = whole_lines(dy.elements);
     }
     const Transposed lists = transposed(c, indices);
     std::vector<int32_t> sorted(static_cast<size_t>(c.inputs));
@@ -262,7 +262,8 @@ void run_data(const kofn_conv_backward& plan, const float* weights, const float*
     float* apart = workspace + data.copy;
     for (const Phase& phase : data.phases) {
         pack_phase(phase, plan.forward.conv, weights, workspace + phase.weights, threads);
-        walk(phase.plan, workspace + phase.weights, dy, data.apart ? apart : grad_input, nullptr, threads);
+        float* output = data.apart ? apart : grad_input;
+        walk(phase.plan, {workspace + phase.weights, dy, dy, output, nullptr, nullptr}, threads);
     }
     if (data.apart) {
         interleave(plan, apart, grad_input, threads);

@@ -179,7 +179,7 @@ void run_weights(const kofn_conv_backward& plan, const float* input, const float
     const WeightsPass& pass = plan.weights;
     const int64_t parts = pass.blocks.images.parts, at_once = pass.kernel.outputs;
     const int64_t kernels = int64_t{f.conv.outputs} * f.conv.kept * static_cast<int64_t>(pass.taps.size());
-    const float* x = split_input(f, input, workspace, threads);
+    const float* x = see_input(f, input, workspace, threads);
     float* partials = workspace + pass.workspace - parts * pass.partial;
     // A few tasks a thread even out what threads lose to others; each reads all of x.
     const int64_t sets = f.conv.outputs / at_once;

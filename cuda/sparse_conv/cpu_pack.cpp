@@ -1,20 +1,8 @@
-#include <algorithm>
-#include <new>
-
+#include "../common/arithmetic.h"
 #include "cpu_plan.h"
 
 /** What a plan keeps of weights and lists. */
 namespace kofn::conv {
-
-AlignedFloats aligned_floats(int64_t size) {
-    const size_t bytes = (static_cast<size_t>(size) * sizeof(float) + 63) / 64 * 64;
-    AlignedFloats floats(static_cast<float*>(std::aligned_alloc(64, bytes)));
-    if (floats == nullptr) {
-        throw std::bad_alloc();
-    }
-    std::fill(floats.get(), floats.get() + size, 0.0f);
-    return floats;
-}
 
 void list_taps(kofn_conv_plan& plan) {
     const kofn_conv& c = plan.conv;
@@ -38,10 +26,15 @@ void pack_values(kofn_conv_plan& plan, const float* weights, const float* bias, 
         plan.bias[output] = bias == nullptr ? 0.0f : bias[output];
         for (int64_t i = 0; i < kept; ++i) {
             const float* from = weights + ((list * kept + i) * c.share + of_list) * taps;
-            float* to = plan.weights.get() + (set * kept + i) * taps * at_once + place;
+            int64_t to = (set * kept + i) * taps * at_once + place;
             for (int32_t s = 0; s < c.columns; ++s) {
                 for (int32_t r = 0; r < c.rows; ++r, to += at_once) {
-                    *to = from[r * c.columns + s];
+                    const float weight = from[r * c.columns + s];
+                    if (plan.halves != nullptr) {
+                        plan.halves[static_cast<size_t>(to)] = to_bfloat16(weight);
+                    } else {
+                        plan.weights[static_cast<size_t>(to)] = weight;
+                    }
                 }
             }
         }
@@ -53,7 +46,7 @@ std::string describe(const kofn_conv_plan& plan) {
     const auto largest = [](const Cut& cut) { return std::to_string((cut.size + cut.parts - 1) / cut.parts); };
     return std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
         + largest(plan.lines) + "x" + largest(plan.vectors) + " of " + std::to_string(plan.kernel.lanes) + " lanes, "
-        + plan.variant->name;
+        + (plan.widening.needed ? "bf16, " : "fp32, ") + plan.variant->name;
 }
 
 /** Weights and lists in the order in which the loops read them. Outputs that fill up the last set have weights 0. */
@@ -76,11 +69,16 @@ void pack(kofn_conv_plan& plan, const kofn_conv& c) {
                 static_cast<int32_t>(channel * plan.in_channel);
         }
     }
-    plan.weights = aligned_floats(sets * kept * taps * at_once);
-    plan.bias = aligned_floats(sets * at_once);
+    const int64_t weights = sets * kept * taps * at_once;
+    if (plan.widening.needed) {
+        plan.halves = aligned<uint16_t>(weights + 16);  // widened sixteen at a time
+    } else {
+        plan.weights = aligned<float>(weights);
+    }
+    plan.bias = aligned<float>(sets * at_once);
     pack_values(plan, c.weights, c.bias, 1);
-    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t))
-        + (sets * at_once * (kept * taps + 1)) * static_cast<int64_t>(sizeof(float));
+    plan.bytes = static_cast<int64_t>(plan.offsets.size() * sizeof(int32_t)) + sets * at_once * 4
+        + weights * (plan.widening.needed ? 2 : 4);
     plan.description = describe(plan);
 }
 

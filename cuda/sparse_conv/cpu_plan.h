@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -12,11 +13,12 @@
 /** The plan, and what the parts of the calls on the CPU share. */
 namespace kofn::conv {
 
-/** Memory for floats that begins at a multiple of 64 bytes. */
+/** Memory that begins at a multiple of 64 bytes. */
 struct Free {
-    void operator()(float* memory) const { std::free(memory); }
+    void operator()(void* memory) const { std::free(memory); }
 };
-using AlignedFloats = std::unique_ptr<float[], Free>;
+template <class T>
+using Aligned = std::unique_ptr<T[], Free>;
 
 /** The cut of an axis into parts whose sizes differ by one at most. */
 struct Cut {
@@ -44,6 +46,23 @@ struct Split {
     int64_t stride = 1;            /* of the rows that are left */
     int64_t rows = 0, columns = 0; /* of a phase */
     int64_t row = 0, plane = 0;    /* distances, as in kofn_strides */
+};
+
+/**
+ * With bf16, what is widened to floats before the loops read it. Each thread has a desk in the workspace, on which lie
+ * the strip that its task reads, unless the whole input is split, and the weights of a set of outputs.
+ */
+struct Widening {
+    bool needed = false;
+    bool by_rows = false;         /* a strip has rows of its own, and is not one stretch of the plane */
+    int64_t origin = 0, line = 0; /* in the input: see in_origin, and Grid's in_line */
+    int64_t tail = 0;             /* floats from where a row's last vector begins to its end, for all taps */
+    int64_t weights = 0, desk = 0; /* where weights begin on a desk, and its size */
+};
+
+/** The part of one image that a task reads, by the outputs that it computes. */
+struct Strip {
+    int64_t image, line, lines, vector, vectors;
 };
 
 constexpr int32_t most_threads = 1024;
@@ -107,17 +126,47 @@ void pack_values(kofn_conv_plan& plan, const float* weights, const float* bias, 
 std::string describe(const kofn_conv_plan& plan);
 
 /** Memory of zeros. */
-AlignedFloats aligned_floats(int64_t size);
+template <class T>
+Aligned<T> aligned(int64_t size) {
+    const size_t bytes = (static_cast<size_t>(size) * sizeof(T) + 63) / 64 * 64;
+    Aligned<T> memory(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    std::fill(memory.get(), memory.get() + size, T{});
+    return memory;
+}
 
-/** The input as the loops see it: split in the workspace, if it must be. */
-const float* split_input(const kofn_conv_plan& plan, const float* input, float* workspace, int32_t threads);
+/** The input as the loops see it: split in the workspace, if it must be. Null if tasks widen their strips themselves. */
+const float* see_input(const kofn_conv_plan& plan, const void* input, float* workspace, int32_t threads);
+
+/** Decides what is widened, of a plan in bf16 for which choose() was called; false if the copy would be too large. */
+bool plan_widening(kofn_conv_plan& plan);
+
+/** The number of the calling thread among those of for_each. */
+int64_t this_thread();
+
+/** A strip, on a desk, which then begins where its first output's first tap lies, in channel 0. */
+void widen_strip(const kofn_conv_plan& plan, const uint16_t* input, const Strip& strip, float* desk);
+
+/** So many weights of the plan's, on a desk. */
+const float* widen_weights(const kofn_conv_plan& plan, int64_t first, int64_t count, float* desk);
 
 /** Every so manieth float becomes a neighbour. */
 void copy_strided(const float* from, int64_t stride, int64_t count, float* to);
 
-/** All tiles for all outputs. `weights` are as pack() puts them, x as split_input() gives it. */
-void walk(const kofn_conv_plan& plan, const float* weights, const float* x, float* output, const float* residual,
-          int32_t threads);
+/** What a run works on. */
+struct Work {
+    const float* weights; /* as pack() puts them; null if they are the plan's own, in bf16 */
+    const void* input;
+    const float* x; /* as see_input() gives it */
+    void* output;
+    const void* residual;
+    float* desks; /* of bf16 */
+};
+
+/** All tiles for all outputs. */
+void walk(const kofn_conv_plan& plan, const Work& work, int32_t threads);
 
 }  // namespace kofn::conv
 
@@ -130,7 +179,8 @@ struct kofn_conv_plan {
     const kofn::conv::Variant* variant;
 
     kofn::conv::Split split;
-    int64_t in_origin, in_row, in_channel, in_image; /* as the loops see the input: split, if it is */
+    kofn::conv::Widening widening;
+    int64_t in_origin, in_row, in_channel, in_image; /* as the loops see the input */
     int64_t in_floats, out_floats;                   /* between neighbouring columns */
     int64_t images, image_parts; /* as the loops see them: sixteen images may take several vectors */
 
@@ -143,7 +193,8 @@ struct kofn_conv_plan {
     std::vector<int64_t> starts; /* of each set, the entry of the lists it begins with; at last their number */
     std::vector<int64_t> planes; /* where each output's plane begins */
     std::vector<int32_t> offsets, taps;
-    kofn::conv::AlignedFloats weights, bias;
+    kofn::conv::Aligned<float> weights, bias;
+    kofn::conv::Aligned<uint16_t> halves; /* the weights in bf16, instead of floats */
     int64_t bytes;
     std::string description;
 };

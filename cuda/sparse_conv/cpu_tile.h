@@ -1,12 +1,14 @@
 #pragma once
 
+#include "cpu_bf16.h"
 #include "cpu_variant.h"
 #include "cpu_vector.h"
 
 /** What both kinds of loops do with finished sums. Part of sparse_conv_cpu_variant.cpp. */
 namespace kofn::conv::KOFN_VARIANT {
 
-template <int Lanes, bool Residual>
+/** Element: float, or Bf16 where the sums are rounded as they are stored. */
+template <int Lanes, bool Residual, class Element>
 inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const Vector<Lanes>* sums, int outputs,
                                                          int lines, int vectors) {
     // Limits instead of cases: a loop without branches. Comparisons with NaN are false, so NaN stays NaN.
@@ -14,15 +16,15 @@ inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const
     const Vector<Lanes> least = broadcast<Lanes>(tile.activation == KOFN_IDENTITY ? -infinity : 0.0f);
     const Vector<Lanes> most = broadcast<Lanes>(tile.activation == KOFN_RELU6 ? 6.0f : infinity);
     const int64_t line = tile.out_line;
-    const bool streams = tile.stream;
+    [[maybe_unused]] const bool streams = tile.stream;
     for (int o = 0; o < outputs; ++o) {
         const Vector<Lanes> bias = broadcast<Lanes>(tile.bias[o]);
         for (int v = 0; v < vectors; ++v) {
             const uint32_t lanes = tile.lanes[v];
             const Vector<Lanes>* sum = sums + static_cast<int64_t>(o) * lines * vectors + v;
             const int64_t at = tile.planes[o] + v * tile.out_step;
-            float* to = tile.output + at;
-            const float* residual = tile.residual + (Residual ? at : 0);
+            Element* to = static_cast<Element*>(tile.output) + at;
+            const Element* residual = static_cast<const Element*>(tile.residual) + (Residual ? at : 0);
             for (int h = 0; h < lines; ++h, sum += vectors, to += line) {
                 Vector<Lanes> y = *sum + bias;
                 if (Residual) {
@@ -31,13 +33,25 @@ inline __attribute__((always_inline)) void finish_planes(const Tile& tile, const
                 }
                 y = y < least ? least : y;
                 y = y > most ? most : y;
-                if (streams) {
-                    stream<Lanes>(to, y);
-                } else {
-                    store_lanes<Lanes>(to, y, lanes);
+                if constexpr (sizeof(Element) == sizeof(float)) {
+                    if (streams) {
+                        stream<Lanes>(to, y);
+                        continue;
+                    }
                 }
+                store_lanes<Lanes>(to, y, lanes);
             }
         }
+    }
+}
+
+template <int Lanes, class Element>
+inline __attribute__((always_inline)) void finish_outputs(const Tile& tile, const Vector<Lanes>* sums, int outputs,
+                                                          int lines, int vectors) {
+    if (tile.residual == nullptr) {
+        finish_planes<Lanes, false, Element>(tile, sums, outputs, lines, vectors);
+    } else {
+        finish_planes<Lanes, true, Element>(tile, sums, outputs, lines, vectors);
     }
 }
 
@@ -49,10 +63,10 @@ template <int Lanes>
 __attribute__((noinline)) void finish(const Tile& tile, const Vector<Lanes>* sums, int outputs, int lines,
                                       int vectors) {
     const int existing = outputs < tile.outputs ? outputs : tile.outputs;
-    if (tile.residual == nullptr) {
-        finish_planes<Lanes, false>(tile, sums, existing, lines, vectors);
+    if (tile.bf16) {
+        finish_outputs<Lanes, Bf16>(tile, sums, existing, lines, vectors);
     } else {
-        finish_planes<Lanes, true>(tile, sums, existing, lines, vectors);
+        finish_outputs<Lanes, float>(tile, sums, existing, lines, vectors);
     }
 }
 

@@ -30,8 +30,9 @@ struct Tile {
     int64_t in_step; /* between vectors of a line, in the input */
     bool prefetch;   /* of the kept channel that comes next */
 
-    float* output;
-    const float* residual; /* null if there is none */
+    void* output;
+    const void* residual; /* null if there is none */
+    bool bf16;            /* how both are stored; x and weights are floats */
     const int64_t* planes; /* where the outputs' planes begin */
     int64_t out_line, out_step;
     const float* bias;
@@ -112,6 +113,8 @@ struct Variant {
     TileFunction (*tile)(const Kernel& kernel, int lines, int vectors);
     /* The loop for gradients of kernels, and how many vectors it loads for each multiplication; null if there is none. */
     GradientFunction (*gradient)(const GradientKernel& kernel, double& loads);
+    /* bf16 to floats; `count` is rounded up to a multiple of 16, for which both sides have room. */
+    void (*widen)(const uint16_t* from, int64_t count, float* to);
 };
 
 namespace portable { extern const Variant variant; }

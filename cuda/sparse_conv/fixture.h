@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "../common/arithmetic.h"
 #include "sparse_conv.h"
 
 /** Convolutions and padded tensors for tests and benchmarks. */
@@ -111,18 +112,33 @@ private:
     std::unique_ptr<float[], Free> storage_;
 };
 
+/** The nearest bf16, as a float. */
+inline float rounded_to_bf16(float value) {
+    return from_bfloat16(to_bfloat16(value));
+}
+
+inline std::vector<float> rounded_to_bf16(std::vector<float> values) {
+    std::transform(values.begin(), values.end(), values.begin(), [](float value) { return rounded_to_bf16(value); });
+    return values;
+}
+
 /** A padded tensor in memory of its own. */
 struct Tensor {
     kofn_tensor layout;
     kofn_strides strides;
     Memory memory;
 
-    explicit Tensor(const kofn_tensor& of) : layout(of), strides(strides_of(of)), memory(strides.floats) {
+    explicit Tensor(const kofn_tensor& of) : layout(of), strides(strides_of(of)), memory(floats_of(of, strides)) {
         kofn_cpu_tensor_clear(&layout, memory.data(), 1);
     }
 
     float* data() { return memory.data(); }
     const float* data() const { return memory.data(); }
+
+    /** Where a place lies that strides count to. */
+    void* at(int64_t element) {
+        return reinterpret_cast<char*>(data()) + element * (layout.precision == KOFN_BF16 ? 2 : 4);
+    }
 
     void set(const std::vector<float>& plain) { kofn_cpu_tensor_import(&layout, plain.data(), data(), 1); }
 
@@ -133,6 +149,10 @@ struct Tensor {
     }
 
 private:
+    static int64_t floats_of(const kofn_tensor& of, const kofn_strides& strides) {
+        return of.precision == KOFN_BF16 ? (strides.elements + 1) / 2 : strides.elements;
+    }
+
     static kofn_strides strides_of(const kofn_tensor& of) {
         kofn_strides strides{};
         kofn_tensor_strides(&of, &strides);
@@ -142,11 +162,11 @@ private:
 
 /** The layouts of a convolution's input and output. */
 inline kofn_tensor input_of(const Spec& s, int32_t form, int32_t batch, int32_t halo) {
-    return {form, batch, s.inputs, s.height, s.width, halo};
+    return {form, batch, s.inputs, s.height, s.width, halo, KOFN_FP32};
 }
 
 inline kofn_tensor output_of(const Spec& s, int32_t form, int32_t batch, int32_t halo) {
-    return {form, batch, s.outputs, s.out_height(), s.out_width(), halo};
+    return {form, batch, s.outputs, s.out_height(), s.out_width(), halo, KOFN_FP32};
 }
 
 }  // namespace kofn::conv

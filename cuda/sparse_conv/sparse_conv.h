@@ -19,10 +19,18 @@
  *
  * Sums: over i, then s, then r, in one accumulator per output; then bias, residual and activation. No implementation
  * splits or reorders them, so the bits depend neither on tiles and threads nor on batch and form; only on whether the
- * processor fuses multiplication and addition. An error bound: |error| ≤ c·ε·√(kRS)·Σ|w||x|, c = 4.
+ * processor fuses multiplication and addition. An error bound: |error| ≤ c·ε·√(kRS)·Σ|w||x|, c = 4. In bf16 the floor
+ * counts 2 bytes for each activation and weight; products and sums are those of fp32, and the result is rounded once.
  *
  * Activations stay in padded tensors (kofn_tensor) between layers, so that no layer copies its input to pad it.
  */
+
+/** What is stored and how it is multiplied. Sums are single precision always. */
+enum kofn_precision {
+    KOFN_FP32 = 0, /* fp32 everywhere */
+    KOFN_TF32 = 1, /* fp32 storage; on tensor cores, factors rounded to tf32 (10 bits of fraction); not on the CPU */
+    KOFN_BF16 = 2, /* activations, residual and weights stored in bf16, to nearest even; bias stays fp32 */
+};
 
 /** Where the elements of a tensor [batch, channels, height, width] lie. */
 enum kofn_form {
@@ -38,23 +46,24 @@ enum kofn_form {
 typedef struct kofn_tensor {
     int32_t form;
     int32_t batch, channels, height, width;
-    int32_t halo; /* 0 … 3 */
+    int32_t halo;      /* 0 … 3 */
+    int32_t precision; /* KOFN_FP32 or KOFN_BF16: floats, or two bytes each */
 } kofn_tensor;
 
 /**
- * What follows from a kofn_tensor, counted in floats: element (i, c, h, w) is at
+ * What follows from a kofn_tensor, counted in elements: element (i, c, h, w) is at
  *
  *   KOFN_PLANES    origin + i·image + c·plane + h·row + w
  *   KOFN_BATCH16   origin + ⌊i/16⌋·image + c·plane + h·row + w·16 + i mod 16
  *
- * `floats` is the size of the memory, which begins at a multiple of 64 bytes. It counts a rest at the end that kernels
- * may read and never use. A plane is an odd number of 64-byte lines long: planes that start at equal positions of all
- * pages would share few sets of the caches.
+ * `elements` is the size of the memory, which begins at a multiple of 64 bytes. It counts a rest at the end that kernels
+ * may read and never use. A plane is an odd number of 64-byte lines of floats long: planes that start at equal positions
+ * of all pages would share few sets of the caches.
  *
  * Some consecutive channels of a tensor are themselves a tensor: move the pointer by whole planes (concatenation).
  */
 typedef struct kofn_strides {
-    int64_t origin, row, plane, image, floats;
+    int64_t origin, row, plane, image, elements;
 } kofn_strides;
 
 enum kofn_activation { KOFN_IDENTITY = 0, KOFN_RELU = 1, KOFN_RELU6 = 2 };
@@ -103,26 +112,29 @@ extern "C" {
  */
 int32_t kofn_tensor_form(int32_t batch, int32_t width);
 
-/** KOFN_CONV_SHAPE if a size is not positive, the halo is outside 0 … 3, or an image has 2³¹ floats or more. */
+/** KOFN_CONV_SHAPE if a size is not positive, the halo is outside 0 … 3, or an image has 2³¹ elements or more. */
 int32_t kofn_tensor_strides(const kofn_tensor* tensor, kofn_strides* strides);
 
 /**
  * Writes zeros wherever there is no element: once, before anything reads the tensor's memory. No call writes there
  * again.
  */
-int32_t kofn_cpu_tensor_clear(const kofn_tensor* tensor, float* data, int32_t threads);
+int32_t kofn_cpu_tensor_clear(const kofn_tensor* tensor, void* data, int32_t threads);
 
-/** data = plain [batch, channels, height, width]; lanes without an image become zero. */
-int32_t kofn_cpu_tensor_import(const kofn_tensor* tensor, const float* plain, float* data, int32_t threads);
+/** data = plain [batch, channels, height, width], fp32; lanes without an image become zero. */
+int32_t kofn_cpu_tensor_import(const kofn_tensor* tensor, const float* plain, void* data, int32_t threads);
 
 /** plain = data. */
-int32_t kofn_cpu_tensor_export(const kofn_tensor* tensor, const float* data, float* plain, int32_t threads);
+int32_t kofn_cpu_tensor_export(const kofn_tensor* tensor, const void* data, float* plain, int32_t threads);
 
-/** The elements of one padded tensor to another of the same sizes, whose form and halo may differ. */
-int32_t kofn_cpu_tensor_convert(const kofn_tensor* from, const float* source, const kofn_tensor* to, float* data,
+/** The elements of one padded tensor to another of the same sizes, whose form, halo and precision may differ. */
+int32_t kofn_cpu_tensor_convert(const kofn_tensor* from, const void* source, const kofn_tensor* to, void* data,
                                 int32_t threads);
 
-/** Makes a plan for the variant that runs now (kofn_cpu_variant); *plan is written only if that succeeds. */
+/**
+ * Makes a plan for the variant that runs now (kofn_cpu_variant); *plan is written only if that succeeds. Weights are
+ * stored in the precision of the tensors, which have the same one.
+ */
 int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output, int32_t threads,
                            kofn_conv_plan** plan);
 void kofn_cpu_conv_close(kofn_conv_plan* plan);
@@ -139,7 +151,7 @@ int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan);
 /** Bytes that the plan holds: weights and indices in the order in which they are read. */
 int64_t kofn_cpu_conv_bytes(const kofn_conv_plan* plan);
 
-/** What was chosen, for reports: for instance "rows 8x2 of 16 lanes, avx512". Valid as long as the plan. */
+/** What was chosen, for reports: for instance "rows 2x4x3 of 16 lanes, bf16, avx512". Valid as long as the plan. */
 const char* kofn_cpu_conv_describe(const kofn_conv_plan* plan);
 
 /**
@@ -147,7 +159,7 @@ const char* kofn_cpu_conv_describe(const kofn_conv_plan* plan);
  * output itself, or null. Nothing is allocated. A plan may run many times at once, with different outputs and
  * workspaces.
  */
-int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const float* input, float* output, const float* residual,
+int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const void* input, void* output, const void* residual,
                           float* workspace, int32_t threads);
 
 #pragma GCC visibility pop

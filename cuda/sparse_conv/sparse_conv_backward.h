@@ -41,8 +41,8 @@ extern "C" {
 
 /**
  * Makes a plan for the variant that runs now; `input` and `output` are the layouts of the forward pass, and those of
- * their gradients. The weights and bias of `conv` are not read and may be null; its activation must be KOFN_IDENTITY
- * (else KOFN_CONV_SHAPE), for dy is what comes from behind it. *plan is written only on success.
+ * their gradients. The weights and bias of `conv` are not read and may be null; its activation must be KOFN_IDENTITY,
+ * for dy is what comes from behind it, and the tensors fp32 (else KOFN_CONV_SHAPE). *plan is written only on success.
  */
 int32_t kofn_cpu_conv_backward_open(const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output,
                                     int32_t threads, kofn_conv_backward** plan);

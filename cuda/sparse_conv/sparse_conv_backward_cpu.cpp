@@ -37,7 +37,7 @@ int32_t kofn_cpu_conv_backward_open(const kofn_conv* conv, const kofn_tensor* in
         if (status != KOFN_CONV_OK) {
             return status;
         }
-        if (conv->activation != KOFN_IDENTITY || !plan_data(*made, conv->indices)) {
+        if (conv->activation != KOFN_IDENTITY || input->precision != KOFN_FP32 || !plan_data(*made, conv->indices)) {
             return KOFN_CONV_SHAPE;
         }
         plan_weights(*made, conv->indices);

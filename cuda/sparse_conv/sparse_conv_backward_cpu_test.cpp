@@ -232,7 +232,7 @@ void test_blocks(const std::vector<std::string>& names) {
 struct Request {
     int32_t indices[4] = {0, 2, 1, 3};
     kofn_conv conv{};
-    kofn_tensor input{KOFN_PLANES, 1, 4, 5, 5, 1}, output{KOFN_PLANES, 1, 2, 5, 5, 0};
+    kofn_tensor input{KOFN_PLANES, 1, 4, 5, 5, 1, KOFN_FP32}, output{KOFN_PLANES, 1, 2, 5, 5, 0, KOFN_FP32};
 
     Request() {
         conv.inputs = 4;
@@ -273,6 +273,7 @@ void test_refusals() {
     CHECK(opened([](Request& r) { r.conv.rows = 8; }) == KOFN_CONV_SHAPE);
     CHECK(opened([](Request& r) { r.input.halo = 0; }) == KOFN_CONV_LAYOUT);
     CHECK(opened([](Request& r) { r.output.channels = 1; }) == KOFN_CONV_LAYOUT);
+    CHECK(opened([](Request& r) { r.input.precision = r.output.precision = KOFN_BF16; }) == KOFN_CONV_SHAPE);
     CHECK(Request().open(0) == KOFN_CONV_THREADS && Request().open(1025) == KOFN_CONV_THREADS);
 
     Request request;

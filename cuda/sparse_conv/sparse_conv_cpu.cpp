@@ -13,7 +13,7 @@ namespace {
 
 /** Whether the tensors are those of the convolution. Tensors may have more channels than it uses. */
 int32_t check_tensors(const kofn_conv& c, const kofn_tensor& in, const kofn_tensor& out) {
-    const bool fits = in.form == out.form && in.batch == out.batch && in.channels >= c.inputs && in.height == c.height
+    const bool fits = in.form == out.form && in.precision == out.precision && in.batch == out.batch && in.channels >= c.inputs && in.height == c.height
         && in.width == c.width && in.halo >= std::max(c.padding_rows, c.padding_columns) && out.channels >= c.outputs
         && out.height == outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
         && out.width == outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
@@ -38,7 +38,7 @@ const Variant& variant_in_use() {
 }
 
 /** How the loops see the input; false if a split image is too large. */
-bool see_input(kofn_conv_plan& plan) {
+bool lay_input(kofn_conv_plan& plan) {
     const kofn_conv& c = plan.conv;
     const kofn_strides& in = plan.input_strides;
     const bool batch = plan.input.form == KOFN_BATCH16;
@@ -69,6 +69,11 @@ bool see_input(kofn_conv_plan& plan) {
     return plan.in_image < most_floats;
 }
 
+/** What a split input takes of the workspace. */
+int64_t floats_of_split(const kofn_conv_plan& plan) {
+    return plan.split.needed ? plan.images * plan.in_image + rest_of_tensor : 0;
+}
+
 }  // namespace
 
 int32_t begin(kofn_conv_plan& plan, const kofn_conv* conv, const kofn_tensor* input, const kofn_tensor* output,
@@ -95,7 +100,7 @@ int32_t begin(kofn_conv_plan& plan, const kofn_conv* conv, const kofn_tensor* in
     plan.output_strides = out;
     plan.threads = threads;
     plan.variant = &variant_in_use();
-    return see_input(plan) ? KOFN_CONV_OK : KOFN_CONV_SHAPE;
+    return lay_input(plan) ? KOFN_CONV_OK : KOFN_CONV_SHAPE;
 }
 
 }  // namespace kofn::conv
@@ -114,6 +119,9 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
             return status;
         }
         choose(*made);
+        if (input->precision == KOFN_BF16 && !plan_widening(*made)) {
+            return KOFN_CONV_SHAPE;
+        }
         pack(*made, *conv);
         *plan = made.release();
         return KOFN_CONV_OK;
@@ -138,7 +146,7 @@ int32_t kofn_cpu_conv_set_weights(kofn_conv_plan* plan, const float* weights, co
 }
 
 int64_t kofn_cpu_conv_workspace(const kofn_conv_plan* plan) {
-    return plan->split.needed ? plan->images * plan->in_image + rest_of_tensor : 0;
+    return floats_of_split(*plan) + plan->widening.desk * plan->paying;
 }
 
 int64_t kofn_cpu_conv_bytes(const kofn_conv_plan* plan) {
@@ -149,15 +157,16 @@ const char* kofn_cpu_conv_describe(const kofn_conv_plan* plan) {
     return plan->description.c_str();
 }
 
-int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const float* input, float* output, const float* residual,
+int32_t kofn_cpu_conv_run(const kofn_conv_plan* plan, const void* input, void* output, const void* residual,
                           float* workspace, int32_t threads) {
-    if (plan == nullptr || input == nullptr || output == nullptr || (plan->split.needed && workspace == nullptr)) {
+    const bool copies = plan != nullptr && (plan->split.needed || plan->widening.needed);
+    if (plan == nullptr || input == nullptr || output == nullptr || (copies && workspace == nullptr)) {
         return KOFN_CONV_NULL;
     }
     if (threads < 1 || threads > plan->threads) {
         return KOFN_CONV_THREADS;
     }
-    const float* x = split_input(*plan, input, workspace, threads);
-    walk(*plan, plan->weights.get(), x, output, residual, threads);
+    const float* x = see_input(*plan, input, workspace, threads);
+    walk(*plan, {plan->weights.get(), input, x, output, residual, workspace + floats_of_split(*plan)}, threads);
     return KOFN_CONV_OK;
 }

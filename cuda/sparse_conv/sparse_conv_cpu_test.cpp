@@ -24,11 +24,12 @@ bool halo_is_zero(const Tensor& tensor) {
 
 /** Runs one case with the variant in use; empty if something is wrong beside the values. */
 std::vector<float> run_case(const Case& c, int32_t form, const Convolution& convolution, const std::vector<float>& x,
-                            const std::vector<float>& residual, int32_t threads) {
+                            const std::vector<float>& residual, int32_t threads, int32_t precision = KOFN_FP32) {
     const Spec& s = c.spec;
-    kofn_tensor wide = input_of(s, form, c.batch, c.in_halo);
+    kofn_tensor wide = input_of(s, form, c.batch, c.in_halo), narrow = output_of(s, form, c.batch, c.out_halo);
     wide.channels += c.channels_before + c.channels_behind;
-    Tensor input(wide), output(output_of(s, form, c.batch, c.out_halo)), other(output.layout);
+    wide.precision = narrow.precision = precision;
+    Tensor input(wide), output(narrow), other(narrow);
 
     // The channels that are not read are poison, and so is what lies behind the last element.
     const float poison = std::numeric_limits<float>::quiet_NaN();
@@ -39,7 +40,7 @@ std::vector<float> run_case(const Case& c, int32_t form, const Convolution& conv
                     planes.begin() + static_cast<long>((image * wide.channels + c.channels_before) * area));
     }
     input.set(planes);
-    std::fill(input.data() + input.strides.floats - 16, input.data() + input.strides.floats, poison);
+    std::memset(input.at(input.strides.elements - 16), 0xff, precision == KOFN_BF16 ? 16 * 2 : 16 * 4);
     const size_t count = static_cast<size_t>(c.batch) * s.outputs * s.out_height() * s.out_width();
     const std::vector<float> poisoned(count, poison);
     output.set(c.residual == Case::in_place ? residual : poisoned);
@@ -63,7 +64,7 @@ std::vector<float> run_case(const Case& c, int32_t form, const Convolution& conv
     Memory workspace(kofn_cpu_conv_workspace(plan));
     std::fill(workspace.data(), workspace.data() + workspace.size(), poison);
     const float* added = c.residual == Case::none ? nullptr : c.residual == Case::apart ? other.data() : output.data();
-    CHECK(kofn_cpu_conv_run(plan, input.data() + c.channels_before * input.strides.plane, output.data(), added,
+    CHECK(kofn_cpu_conv_run(plan, input.at(c.channels_before * input.strides.plane), output.data(), added,
                             workspace.data(), threads) == KOFN_CONV_OK);
     CHECK(output.memory.intact() && input.memory.intact() && other.memory.intact() && workspace.intact());
     CHECK(halo_is_zero(output));
@@ -117,6 +118,104 @@ void test_case(const Case& c, const std::vector<std::string>& names) {
         if (name != "portable") {
             CHECK(fused.empty() || equal_bits(y, fused));
             fused = y;
+        }
+    }
+}
+
+/** In bf16, the result is that of fp32 for what is stored, rounded once: in all variants, forms and threads. */
+void test_bf16(const Case& c, const std::vector<std::string>& names) {
+    Random random(c.seed);
+    const Spec& s = c.spec;
+    const Convolution given(s, c.seed, c.whole);
+    Convolution stored = given;
+    stored.weights = rounded_to_bf16(given.weights);
+    const size_t inputs = static_cast<size_t>(c.batch) * s.inputs * s.height * s.width;
+    const std::vector<float> x = rounded_to_bf16(random_values(random, inputs, c.whole));
+    std::vector<float> residual;
+    if (c.residual != Case::none) {
+        const size_t outputs = static_cast<size_t>(c.batch) * s.outputs * s.out_height() * s.out_width();
+        residual = rounded_to_bf16(random_values(random, outputs, c.whole));
+    }
+    for (const std::string& name : names) {
+        kofn_cpu_use_variant(name.c_str());
+        const std::vector<float> y = rounded_to_bf16(run_case(c, c.form, stored, x, residual, 1));
+        bool same = !y.empty();
+        for (const int32_t threads : {1, 2, 3}) {
+            const int32_t form = (c.form + threads) % 2;
+            same = same && equal_bits(y, run_case(c, form, given, x, residual, threads, KOFN_BF16));
+        }
+        CHECK(same);
+        if (!same) {
+            print(c, name.c_str());
+        }
+    }
+}
+
+/** Large enough for several threads, so that they share a widened input, or each widen strips of it. */
+void test_large_bf16(const std::vector<std::string>& names) {
+    Case c{};
+    Spec& s = c.spec;
+    s.inputs = s.outputs = 64;
+    s.rows = s.columns = 3;
+    s.padding_rows = s.padding_columns = 1;
+    s.kept = 20;
+    s.stride_rows = s.stride_columns = c.in_halo = c.out_halo = 1;
+    c.residual = Case::apart;
+    c.seed = 1;
+    const int32_t sizes[][4] = {{1, 30, 30, 1}, {17, 14, 14, 1}, {1, 10, 140, 1}, {17, 30, 10, 2}};
+    for (const auto& [batch, height, width, stride] : sizes) {
+        c.batch = batch;
+        s.height = height;
+        s.width = width;
+        s.stride_rows = s.stride_columns = stride;
+        test_bf16(c, names);
+    }
+    s.rows = s.columns = s.stride_rows = s.stride_columns = 1;
+    s.padding_rows = s.padding_columns = 0;
+    s.height = s.width = 28;
+    for (const int32_t share : {1, 16}) {
+        s.share = share;
+        c.batch = 16;
+        test_bf16(c, names);
+    }
+}
+
+/** What rounding must do with every kind of number: a bias is all that comes out. */
+void test_rounding(const std::vector<std::string>& names) {
+    std::vector<float> values = {0.0f, 1.0f, -1.0f, 0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, 0x1.fep0f, 0x1.ffp0f, 0x1p-140f,
+                                 -0x1.8p-134f, std::numeric_limits<float>::max(),
+                                 std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                                 std::numeric_limits<float>::quiet_NaN(), bits_float(0x7f800001u),
+                                 bits_float(0xffffffffu)};
+    std::mt19937 random(1);
+    while (values.size() < 1000) {
+        values.push_back(bits_float(static_cast<uint32_t>(random())));
+    }
+    Spec s;
+    s.outputs = static_cast<int32_t>(values.size());
+    s.bias = true;
+    s.height = s.width = 5;
+    Convolution convolution(s, 1, true);
+    convolution.bias = values;
+    for (const std::string& name : names) {
+        kofn_cpu_use_variant(name.c_str());
+        for (const int32_t form : {KOFN_PLANES, KOFN_BATCH16}) {
+            kofn_tensor in = input_of(s, form, 1, 0), out = output_of(s, form, 1, 0);
+            in.precision = out.precision = KOFN_BF16;
+            Tensor input(in), output(out);
+            input.set(std::vector<float>(25, 0.0f));
+            const kofn_conv view = convolution.view();
+            kofn_conv_plan* plan = nullptr;
+            CHECK(kofn_cpu_conv_open(&view, &in, &out, 1, &plan) == KOFN_CONV_OK);
+            Memory workspace(kofn_cpu_conv_workspace(plan));
+            CHECK(kofn_cpu_conv_run(plan, input.data(), output.data(), nullptr, workspace.data(), 1) == KOFN_CONV_OK);
+            const std::vector<float> y = output.plain();
+            bool all = true;
+            for (size_t i = 0; i < y.size(); ++i) {
+                all = all && to_bfloat16(y[i]) == to_bfloat16(values[i / 25] + 0.0f);
+            }
+            CHECK(all);
+            kofn_cpu_conv_close(plan);
         }
     }
 }
@@ -184,12 +283,22 @@ void test_tensors(Random& random) {
     for (const int32_t form : {KOFN_PLANES, KOFN_BATCH16}) {
         for (const int32_t batch : {1, 15, 16, 17, 33}) {
             const int32_t channels = pick(random, 1, 5), height = pick(random, 1, 9), width = pick(random, 1, 20);
-            Tensor tensor({form, batch, channels, height, width, pick(random, 0, 3)});
+            Tensor tensor({form, batch, channels, height, width, pick(random, 0, 3), KOFN_FP32});
             const size_t count = static_cast<size_t>(batch) * tensor.layout.channels * tensor.layout.height
                 * tensor.layout.width;
             const auto values = random_values(random, count, false);
             tensor.set(values);
             CHECK(equal_bits(tensor.plain(), values));
+            kofn_tensor half = tensor.layout;
+            half.precision = KOFN_BF16;
+            Tensor halves(half), again(tensor.layout);
+            halves.set(values);
+            CHECK(equal_bits(halves.plain(), rounded_to_bf16(values)) && halo_is_zero(halves));
+            CHECK(halves.memory.intact());
+            CHECK(kofn_cpu_tensor_convert(&half, halves.data(), &again.layout, again.data(), 2) == KOFN_CONV_OK);
+            CHECK(equal_bits(again.plain(), halves.plain()) && halo_is_zero(again));
+            CHECK(kofn_cpu_tensor_convert(&tensor.layout, tensor.data(), &half, halves.data(), 2) == KOFN_CONV_OK);
+            CHECK(equal_bits(again.plain(), halves.plain()));
             CHECK(halo_is_zero(tensor) && tensor.memory.intact());
             kofn_tensor other = tensor.layout;
             other.form = pick(random, 0, 1);
@@ -216,7 +325,7 @@ struct Request {
     int32_t indices[4] = {0, 2, 1, 3};
     float weights[4 * 9] = {};
     kofn_conv conv{};
-    kofn_tensor input{KOFN_PLANES, 1, 4, 5, 5, 1}, output{KOFN_PLANES, 1, 2, 5, 5, 0};
+    kofn_tensor input{KOFN_PLANES, 1, 4, 5, 5, 1, KOFN_FP32}, output{KOFN_PLANES, 1, 2, 5, 5, 0, KOFN_FP32};
     int32_t threads = 2;
 
     Request() {
@@ -294,8 +403,10 @@ void test_refusals() {
     CHECK(opened([](Request& r) { r.output.height = 4; }) == KOFN_CONV_LAYOUT);
     CHECK(opened([](Request& r) { r.output.batch = 2; }) == KOFN_CONV_LAYOUT);
     CHECK(opened([](Request& r) { r.output.form = KOFN_BATCH16; }) == KOFN_CONV_LAYOUT);
+    CHECK(opened([](Request& r) { r.output.precision = KOFN_BF16; }) == KOFN_CONV_LAYOUT);
+    CHECK(opened([](Request& r) { r.input.precision = r.output.precision = KOFN_TF32; }) == KOFN_CONV_SHAPE);
 
-    const kofn_tensor huge{KOFN_BATCH16, 16, 1 << 10, 1 << 10, 1 << 10, 1};
+    const kofn_tensor huge{KOFN_BATCH16, 16, 1 << 10, 1 << 10, 1 << 10, 1, KOFN_BF16};
     kofn_strides strides;
     CHECK(kofn_tensor_strides(&huge, &strides) == KOFN_CONV_SHAPE);
     CHECK(kofn_tensor_strides(nullptr, &strides) == KOFN_CONV_NULL);
@@ -325,9 +436,15 @@ int main(int count, char** arguments) {
     kofn::Random random(count > 1 ? static_cast<uint64_t>(std::atoll(arguments[1])) : 1);
     const int cases = kofn::extended() ? 5000 : 300;
     for (int i = 0; i < cases; ++i) {
-        test_case(random_case(random), names);
+        const Case c = random_case(random);
+        test_case(c, names);
+        if (i % 4 == 0) {
+            test_bf16(c, names);
+        }
     }
     test_large(names);
+    test_large_bf16(names);
+    test_rounding(names);
     kofn_cpu_use_variant(best.c_str());
     test_tensors(random);
     test_concurrent_runs();

@@ -105,6 +105,16 @@ TileFunction tile(const Kernel& kernel, int lines, int vectors) {
                                   : tile_of<narrowest>(kernel, lines, vectors);
 }
 
+void widen(const uint16_t* from, int64_t count, float* to) {
+    const Bf16* halves = reinterpret_cast<const Bf16*>(from);
+    for (int64_t i = 0; i < count; i += 16) {
+        KOFN_UNROLL
+        for (int j = 0; j < 16; j += widest) {
+            store_lanes<widest>(to + i + j, load<widest>(halves + i + j), all_lanes<widest>);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace kofn::conv::KOFN_VARIANT
 
@@ -112,4 +122,4 @@ TileFunction tile(const Kernel& kernel, int lines, int vectors) {
 #define KOFN_TEXT(name) KOFN_TEXT_OF(name)
 
 const kofn::conv::Variant kofn::conv::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), widest, narrowest, accumulators,
-                                                               holds_kernels, tile, gradient};
+                                                               holds_kernels, tile, gradient, widen};

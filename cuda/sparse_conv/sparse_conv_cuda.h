@@ -15,13 +15,6 @@
  * does 67 (fp32), 494 (tf32) and 989 (bf16) dense TFLOP/s.
  */
 
-/** What is stored and how it is multiplied. Sums are single precision always. */
-enum kofn_precision {
-    KOFN_FP32 = 0, /* fp32 everywhere */
-    KOFN_TF32 = 1, /* fp32 storage; on tensor cores, factors rounded to tf32 (10 bits of fraction) */
-    KOFN_BF16 = 2, /* activations, residual and weights stored in bf16; bias stays fp32 */
-};
-
 /** A convolution made ready for one device: weights and lists packed and uploaded. */
 typedef struct kofn_cuda_conv_plan kofn_cuda_conv_plan;
 

@@ -15,9 +15,9 @@ void run_single(const Task& task) {
             const Weight* w = static_cast<const Weight*>(task.weights) + set * size;
             Vector<Lanes> sum{};
             for (int64_t i = 0; i < task.kept; ++i, at += Lanes, w += Lanes) {
-                sum += inputs<Lanes>(x, at) * weights<Lanes>(w);
+                sum += inputs<Lanes>(x, at) * load<Lanes>(w);
             }
-            finish<Lanes>(task, set, image, lanes_of<Lanes>(task, set), sum);
+            finish<Lanes, Weight>(task, set, image, lanes_of<Lanes>(task, set), sum);
         }
     }
 }
@@ -36,7 +36,7 @@ void run_images(const Task& task) {
             for (int64_t i = 0; i < task.kept; ++i, at += Lanes, w += Lanes) {
                 KOFN_UNROLL
                 for (int o = 0; o < at_once; ++o) {
-                    const Vector<Lanes> factor = broadcast<Lanes>(single_weight(w + o));
+                    const Vector<Lanes> factor = broadcast<Lanes>(single(w + o));
                     const float* x = task.x + int64_t{at[o]} * width;
                     KOFN_UNROLL
                     for (int v = 0; v < Vectors; ++v) {
@@ -52,7 +52,7 @@ void run_images(const Task& task) {
                 transpose4(&sums[o][first], width, &rows[0][o], Lanes);
             }
             for (int64_t image = first; image < task.count && image < first + 4; ++image) {
-                finish<Lanes>(task, set, image, lanes_of<Lanes>(task, set), load<Lanes>(rows[image - first]));
+                finish<Lanes, Weight>(task, set, image, lanes_of<Lanes>(task, set), load<Lanes>(rows[image - first]));
             }
         }
     }
@@ -70,7 +70,7 @@ void shared_tile(const Task& task, int64_t set, int64_t image) {
         Vector<Lanes> factor[Sets];
         KOFN_UNROLL
         for (int s = 0; s < Sets; ++s) {
-            factor[s] = weights<Lanes>(w + s * size);
+            factor[s] = load<Lanes>(w + s * size);
         }
         KOFN_UNROLL
         for (int m = 0; m < Images; ++m) {
@@ -83,7 +83,7 @@ void shared_tile(const Task& task, int64_t set, int64_t image) {
     }
     for (int m = 0; m < Images; ++m) {
         for (int s = 0; s < Sets; ++s) {
-            finish<Lanes>(task, set + s, image + m, all_lanes<Lanes>, sum[m][s]);
+            finish<Lanes, Weight>(task, set + s, image + m, all_lanes<Lanes>, sum[m][s]);
         }
     }
 }

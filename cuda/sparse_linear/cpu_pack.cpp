@@ -1,6 +1,7 @@
 #include <cstring>
 #include <new>
 
+#include "../common/arithmetic.h"
 #include "cpu_plan.h"
 
 /** What a plan keeps of lists and weights. */
@@ -18,12 +19,8 @@ T* allocate(Aligned& memory, int64_t count) {
     return static_cast<T*>(memory.get());
 }
 
-/** Rounds to nearest, ties to even; NaN stays NaN. */
 void store(float value, uint16_t* to) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
-    *to = static_cast<uint16_t>(nan ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    *to = to_bfloat16(value);
 }
 
 void store(float value, float* to) {

@@ -6,13 +6,14 @@
 #include <xmmintrin.h>
 #endif
 
-#include "../sparse_conv/cpu_vector.h"
+#include "../sparse_conv/cpu_bf16.h"
 #include "cpu_variant.h"
 
 /** What the loops are made of. Part of sparse_linear_cpu_variant.cpp. */
 namespace kofn::linear::KOFN_VARIANT {
 
 using conv::KOFN_VARIANT::all_lanes;
+using conv::KOFN_VARIANT::Bf16;
 using conv::KOFN_VARIANT::broadcast;
 using conv::KOFN_VARIANT::load;
 using conv::KOFN_VARIANT::load_lanes;
@@ -20,39 +21,15 @@ using conv::KOFN_VARIANT::store_lanes;
 using conv::KOFN_VARIANT::Vector;
 using conv::KOFN_VARIANT::VectorOf;
 
-/** A weight in bf16: the upper half of a float. */
-struct Bf16 {
-    uint16_t bits;
-};
-
-/** Vectors of them, and of the floats that they become. */
-template <int Lanes>
-struct BitsOf {
-    typedef uint16_t halves __attribute__((vector_size(2 * Lanes)));
-    typedef uint32_t wholes __attribute__((vector_size(4 * Lanes)));
-};
-
-inline __attribute__((always_inline)) float single_weight(const float* w) {
-    return *w;
+inline __attribute__((always_inline)) float single(const float* from) {
+    return *from;
 }
 
-inline __attribute__((always_inline)) float single_weight(const Bf16* w) {
-    const uint32_t bits = static_cast<uint32_t>(w->bits) << 16;
+inline __attribute__((always_inline)) float single(const Bf16* from) {
+    const uint32_t bits = static_cast<uint32_t>(from->bits) << 16;
     float value;
     std::memcpy(&value, &bits, sizeof(value));
     return value;
-}
-
-template <int Lanes>
-inline __attribute__((always_inline)) Vector<Lanes> weights(const float* from) {
-    return load<Lanes>(from);
-}
-
-template <int Lanes>
-inline __attribute__((always_inline)) Vector<Lanes> weights(const Bf16* from) {
-    typename BitsOf<Lanes>::halves bits;
-    std::memcpy(&bits, from, sizeof(bits));
-    return reinterpret_cast<Vector<Lanes>>(__builtin_convertvector(bits, typename BitsOf<Lanes>::wholes) << 16);
 }
 
 /** Four inputs, put together; with indices of 16 bits, one load fetches all four. */
@@ -85,8 +62,10 @@ inline __attribute__((always_inline)) Vector<Lanes> inputs(const float* x, const
     }
 }
 
-/** The transpose of four rows of four floats; rows lie so many floats apart. */
-inline __attribute__((always_inline)) void transpose4(const float* from, int64_t from_row, float* to, int64_t to_row) {
+/** The transpose of four rows of four elements, as floats; rows lie so many elements apart. */
+template <class Element>
+inline __attribute__((always_inline)) void transpose4(const Element* from, int64_t from_row, float* to,
+                                                      int64_t to_row) {
 #if defined(__SSE__)
     __m128 a = load<4>(from), b = load<4>(from + from_row), c = load<4>(from + 2 * from_row),
            d = load<4>(from + 3 * from_row);
@@ -98,20 +77,23 @@ inline __attribute__((always_inline)) void transpose4(const float* from, int64_t
 #else
     for (int row = 0; row < 4; ++row) {
         for (int column = 0; column < 4; ++column) {
-            to[column * to_row + row] = from[row * from_row + column];
+            to[column * to_row + row] = single(from + row * from_row + column);
         }
     }
 #endif
 }
 
-/** Bias, residual and activation of a set of outputs of an image; `lanes` has a bit for each output that exists. */
-template <int Lanes>
+/**
+ * Bias, residual and activation of a set of outputs of an image, stored as Element; `lanes` has a bit for each output
+ * that exists.
+ */
+template <int Lanes, class Element>
 inline __attribute__((always_inline)) void finish(const Task& task, int64_t set, int64_t image, uint32_t lanes,
                                                   Vector<Lanes> sum) {
     const int64_t at = image * task.outputs + set * Lanes;
     Vector<Lanes> y = sum + load<Lanes>(task.bias + set * Lanes);
     if (task.residual != nullptr) {
-        y += load_lanes<Lanes>(task.residual + at, lanes);
+        y += load_lanes<Lanes>(static_cast<const Element*>(task.residual) + at, lanes);
     }
     if (task.activation != KOFN_IDENTITY) {
         y = y < 0.0f ? Vector<Lanes>{} : y;  // NaN stays NaN
@@ -119,7 +101,7 @@ inline __attribute__((always_inline)) void finish(const Task& task, int64_t set,
             y = y > 6.0f ? broadcast<Lanes>(6.0f) : y;
         }
     }
-    store_lanes<Lanes>(task.output + at, y, lanes);
+    store_lanes<Lanes>(static_cast<Element*>(task.output) + at, y, lanes);
 }
 
 /** Which outputs of a set exist. */

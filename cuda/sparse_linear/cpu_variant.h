@@ -24,7 +24,7 @@ enum Method { single, images, shared };
 struct Task {
     Method method;
     int vectors;         /* images: vectors of images side by side, 1 or 2 */
-    int32_t precision;   /* of weights */
+    int32_t precision;   /* of weights, output and residual */
     bool narrow;         /* whether indices have 16 bits, or else 32 */
     const void* indices; /* [sets][k][lanes]; shared: [lists][k] */
     const void* weights; /* [sets][k][lanes] */
@@ -36,8 +36,8 @@ struct Task {
     const float* x;   /* of the first image; images: [n][vectors · lanes] */
     int64_t in_image; /* floats from image to image, but for images */
     int64_t count;    /* images that exist */
-    float* output;    /* of the first image, output 0 */
-    const float* residual; /* null if there is none */
+    void* output;     /* of the first image, output 0 */
+    const void* residual; /* null if there is none */
     int64_t outputs;
     int32_t activation;
 };
@@ -47,9 +47,10 @@ struct Variant {
     const char* name;
     int lanes;
     void (*run)(const Task& task);
-    /* [count][n] → [n][width], zeros where there is no image, for inputs first … last − 1. */
-    void (*transpose)(const float* x, int64_t inputs, int64_t count, int64_t width, int64_t first, int64_t last,
-                      float* to);
+    /* [count][n] → floats [n][width], zeros where there is no image, for inputs first … last − 1. */
+    void (*transpose)(const void* x, int32_t precision, int64_t inputs, int64_t count, int64_t width, int64_t first,
+                      int64_t last, float* to);
+    void (*widen)(const uint16_t* from, int64_t count, float* to); /* bf16 to floats */
 };
 
 namespace portable { extern const Variant variant; }

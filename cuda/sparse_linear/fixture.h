@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "../common/arithmetic.h"
 #include "../common/random.h"
 #include "sparse_linear.h"
 
@@ -58,11 +59,7 @@ struct Layer {
 
 /** The nearest bf16, ties to even. */
 inline float to_bf16(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
-    std::memcpy(&value, &bits, sizeof(bits));
-    return value;
+    return from_bfloat16(to_bfloat16(value));
 }
 
 /** What must come out, and how far it may be off. */

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "../sparse_conv/sparse_conv_cuda.h" /* kofn_conv_status, kofn_activation, kofn_precision */
+#include "../sparse_conv/sparse_conv.h" /* kofn_conv_status, kofn_activation, kofn_precision */
 
 /**
  * Sparse linear layer: of the n inputs, every neuron (or every b consecutive ones) weighs exactly k.
@@ -18,7 +18,8 @@
  *
  * Sums: over i, ascending, in one accumulator per output; then bias, residual and activation. No implementation on the
  * CPU splits or reorders them, so the bits depend neither on threads nor on the batch; only on whether the processor
- * fuses multiplication and addition. An error bound: |error| ≤ c·ε·√k·Σ|w||x|, c = 4.
+ * fuses multiplication and addition. An error bound: |error| ≤ c·ε·√k·Σ|w||x|, c = 4. In bf16 products and sums are those
+ * of fp32, and the result is rounded once.
  */
 
 /** A linear layer. The arrays are read while a plan is made, and not kept. */
@@ -42,10 +43,9 @@ extern "C" {
 #pragma GCC visibility push(default) /* everything else in the library is hidden */
 
 /**
- * Makes a plan for batches of that size and the variant that runs now (kofn_cpu_variant). Precision is how weights are
- * stored: KOFN_FP32, or KOFN_BF16, to which they are rounded (to nearest, ties to even); x, y and sums are fp32. The
- * calls return a kofn_conv_status: KOFN_CONV_SHAPE also for a batch outside 1 … 2²⁰ and for another precision. *plan is
- * written only on success.
+ * Makes a plan for batches of that size and the variant that runs now (kofn_cpu_variant): KOFN_FP32, or KOFN_BF16, with
+ * activations, residual and weights stored in bf16. The calls return a kofn_conv_status: KOFN_CONV_SHAPE also for a batch
+ * outside 1 … 2²⁰ and for another precision. *plan is written only on success.
  */
 int32_t kofn_cpu_linear_open(const kofn_linear* linear, int32_t batch, int32_t precision, int32_t threads,
                              kofn_linear_plan** plan);
@@ -62,10 +62,10 @@ const char* kofn_cpu_linear_describe(const kofn_linear_plan* plan);
 
 /**
  * output [batch, O] = the layer of input [batch, n], both row-major without gaps, with 1 … the plan's threads.
- * `residual` is as the output and may be the output itself, or null. Nothing is allocated. A plan may run many times at
- * once, with different outputs and workspaces.
+ * All fp32 or bf16 by the plan's precision; `residual` is as the output and may be the output itself, or null. Nothing is
+ * allocated. A plan may run many times at once, with different outputs and workspaces.
  */
-int32_t kofn_cpu_linear_run(const kofn_linear_plan* plan, const float* input, float* output, const float* residual,
+int32_t kofn_cpu_linear_run(const kofn_linear_plan* plan, const void* input, void* output, const void* residual,
                             float* workspace, int32_t threads);
 
 #pragma GCC visibility pop

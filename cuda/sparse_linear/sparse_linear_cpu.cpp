@@ -103,8 +103,14 @@ void for_each([[maybe_unused]] int32_t threads, int64_t count, Body body) {
     }
 }
 
+/** So many elements further, as the plan stores them. */
+template <class Bytes>
+Bytes* further(const kofn_linear_plan& plan, Bytes* from, int64_t elements) {
+    return from == nullptr ? nullptr : from + elements * (plan.precision == KOFN_BF16 ? 2 : 4);
+}
+
 /** One part of the sets for one group of images. */
-void run_task(const kofn_linear_plan& plan, int64_t index, const float* x, float* output, const float* residual) {
+void run_task(const kofn_linear_plan& plan, int64_t index, const float* x, void* output, const void* residual) {
     const kofn_linear& l = plan.linear;
     const int64_t group = index / plan.parts, part = index % plan.parts, image = group * plan.group;
     Task task{};
@@ -122,28 +128,43 @@ void run_task(const kofn_linear_plan& plan, int64_t index, const float* x, float
     task.x = x + image * l.inputs;
     task.in_image = l.inputs;
     task.count = std::min(plan.group, plan.batch - image);
-    task.output = output + image * l.outputs;
-    task.residual = residual == nullptr ? nullptr : residual + image * l.outputs;
+    task.output = further(plan, static_cast<char*>(output), image * l.outputs);
+    task.residual = further(plan, static_cast<const char*>(residual), image * l.outputs);
     task.outputs = l.outputs;
     task.activation = l.activation;
     plan.variant->run(task);
 }
 
 /** Inputs first … last − 1 of a group as the loops want them: images innermost. */
-void transpose(const kofn_linear_plan& plan, int64_t group, int64_t first, int64_t last, const float* input,
+void transpose(const kofn_linear_plan& plan, int64_t group, int64_t first, int64_t last, const void* input,
                float* workspace) {
     const int64_t inputs = plan.linear.inputs, image = group * plan.group;
-    plan.variant->transpose(input + image * inputs, inputs, std::min(plan.group, plan.batch - image), plan.group, first,
-                            last, workspace + image * inputs);
+    plan.variant->transpose(further(plan, static_cast<const char*>(input), image * inputs), plan.precision, inputs,
+                            std::min(plan.group, plan.batch - image), plan.group, first, last,
+                            workspace + image * inputs);
 }
 
-void transpose_all(const kofn_linear_plan& plan, const float* input, float* workspace, int32_t threads) {
+void transpose_all(const kofn_linear_plan& plan, const void* input, float* workspace, int32_t threads) {
     constexpr int64_t block = 2048;
     const int64_t inputs = plan.linear.inputs, blocks = divide_up(inputs, block);
     for_each(threads, plan.groups * blocks, [&](int64_t i) {
         const int64_t first = i % blocks * block;
         transpose(plan, i / blocks, first, std::min(inputs, first + block), input, workspace);
     });
+}
+
+/** The whole batch as floats, once for all outputs that read it. */
+void widen_all(const kofn_linear_plan& plan, const uint16_t* input, float* workspace, int32_t threads) {
+    constexpr int64_t block = 1 << 16;
+    const int64_t size = int64_t{plan.batch} * plan.linear.inputs;
+    for_each(threads, divide_up(size, block), [&](int64_t i) {
+        plan.variant->widen(input + i * block, std::min(block, size - i * block), workspace + i * block);
+    });
+}
+
+/** Whether the loops read the workspace and not the input itself. */
+bool reads_workspace(const kofn_linear_plan& plan) {
+    return plan.method == images || plan.precision == KOFN_BF16;
 }
 
 }  // namespace
@@ -185,7 +206,9 @@ void kofn_cpu_linear_close(kofn_linear_plan* plan) {
 }
 
 int64_t kofn_cpu_linear_workspace(const kofn_linear_plan* plan) {
-    return plan->method == images ? plan->groups * plan->group * plan->linear.inputs : 0;
+    return plan->method == images           ? plan->groups * plan->group * plan->linear.inputs
+         : plan->precision == KOFN_BF16 ? int64_t{plan->batch} * plan->linear.inputs
+                                        : 0;
 }
 
 int64_t kofn_cpu_linear_bytes(const kofn_linear_plan* plan) {
@@ -196,18 +219,20 @@ const char* kofn_cpu_linear_describe(const kofn_linear_plan* plan) {
     return plan->description.c_str();
 }
 
-int32_t kofn_cpu_linear_run(const kofn_linear_plan* plan, const float* input, float* output, const float* residual,
+int32_t kofn_cpu_linear_run(const kofn_linear_plan* plan, const void* input, void* output, const void* residual,
                             float* workspace, int32_t threads) {
-    if (plan == nullptr || input == nullptr || output == nullptr || (plan->method == images && workspace == nullptr)) {
+    if (plan == nullptr || input == nullptr || output == nullptr || (reads_workspace(*plan) && workspace == nullptr)) {
         return KOFN_CONV_NULL;
     }
     if (threads < 1 || threads > plan->most_threads) {
         return KOFN_CONV_THREADS;
     }
     const int32_t used = std::min(threads, plan->threads);
-    const float* x = plan->method == images ? workspace : input;
+    const float* x = reads_workspace(*plan) ? workspace : static_cast<const float*>(input);
     if (plan->method == images && plan->parts > 1) {
         transpose_all(*plan, input, workspace, used);
+    } else if (plan->method != images && plan->precision == KOFN_BF16) {
+        widen_all(*plan, static_cast<const uint16_t*>(input), workspace, used);
     }
     for_each(used, plan->groups * plan->parts, [&](int64_t i) {
         if (plan->method == images && plan->parts == 1) {

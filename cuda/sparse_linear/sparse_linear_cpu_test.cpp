@@ -1,6 +1,7 @@
 #include <string>
 #include <thread>
 
+#include "../common/arithmetic.h"
 #include "../common/check.h"
 #include "../common/variants.h"
 #include "../sparse_conv/fixture.h"
@@ -33,60 +34,103 @@ std::vector<float> with_poison(const Layer& layer, std::vector<float> x) {
     return x;
 }
 
+/** Floats as a plan of some precision stores them, and back. */
+void store(const std::vector<float>& from, size_t count, int32_t precision, float* to) {
+    if (precision == KOFN_BF16) {
+        std::transform(from.begin(), from.begin() + static_cast<long>(count), reinterpret_cast<uint16_t*>(to),
+                       [](float value) { return to_bfloat16(value); });
+    } else {
+        std::copy_n(from.begin(), count, to);
+    }
+}
+
+std::vector<float> loaded(const float* from, size_t count, int32_t precision) {
+    std::vector<float> values(from, from + (precision == KOFN_BF16 ? 0 : count));
+    if (precision == KOFN_BF16) {
+        const auto* halves = reinterpret_cast<const uint16_t*>(from);
+        std::transform(halves, halves + count, std::back_inserter(values),
+                       [](uint16_t half) { return from_bfloat16(half); });
+    }
+    return values;
+}
+
 /** Runs one case with the variant in use; empty if it is refused. */
 std::vector<float> run_case(const Case& c, const Layer& layer, int32_t batch, const std::vector<float>& x,
-                            const std::vector<float>& residual, int32_t threads) {
+                            const std::vector<float>& residual, int32_t threads, int32_t precision) {
     const kofn_linear view = layer.view();
     kofn_linear_plan* plan = nullptr;
-    const int32_t opened = kofn_cpu_linear_open(&view, batch, c.precision, threads, &plan);
+    const int32_t opened = kofn_cpu_linear_open(&view, batch, precision, threads, &plan);
     CHECK(opened == KOFN_CONV_OK);
     if (opened != KOFN_CONV_OK) {
         return {};
     }
+    const size_t inputs = static_cast<size_t>(batch) * layer.spec.inputs;
     const size_t count = static_cast<size_t>(batch) * layer.spec.outputs;
-    Memory output(static_cast<int64_t>(count)), workspace(kofn_cpu_linear_workspace(plan));
-    std::fill_n(output.data(), count, poison);
+    const int64_t elements_of_float = precision == KOFN_BF16 ? 2 : 1;
+    const auto floats = [&](size_t elements) {
+        return (static_cast<int64_t>(elements) + elements_of_float - 1) / elements_of_float;
+    };
+    Memory input(floats(inputs)), output(floats(count)), other(floats(count));
+    Memory workspace(kofn_cpu_linear_workspace(plan));
+    store(x, inputs, precision, input.data());
+    std::fill_n(output.data(), output.size(), poison);
     std::fill_n(workspace.data(), workspace.size(), poison);
-    const float* added = c.residual == Case::none ? nullptr : residual.data();
-    if (c.residual == Case::in_place) {
-        std::copy_n(residual.begin(), count, output.data());
-        added = output.data();
+    float* added = c.residual == Case::none ? nullptr : c.residual == Case::apart ? other.data() : output.data();
+    if (added != nullptr) {
+        store(residual, count, precision, added);
     }
-    CHECK(kofn_cpu_linear_run(plan, x.data(), output.data(), added, workspace.data(), threads) == KOFN_CONV_OK);
-    CHECK(output.intact() && workspace.intact());
-    CHECK(kofn_cpu_linear_bytes(plan) >= static_cast<int64_t>(layer.weights.size()) * 2);
+    CHECK(kofn_cpu_linear_run(plan, input.data(), output.data(), added, workspace.data(), threads) == KOFN_CONV_OK);
+    CHECK(input.intact() && output.intact() && other.intact() && workspace.intact());
+    const auto weights = static_cast<int64_t>(layer.weights.size());
+    CHECK(kofn_cpu_linear_bytes(plan) >= weights * (4 / elements_of_float));
     kofn_cpu_linear_close(plan);
-    return {output.data(), output.data() + count};
+    return loaded(output.data(), count, precision);
 }
 
-/** One case in all variants, with one to three threads, and its first images as a batch of their own. */
+std::vector<float> rounded(std::vector<float> values, int32_t precision) {
+    if (precision == KOFN_BF16) {
+        std::transform(values.begin(), values.end(), values.begin(), to_bf16);
+    }
+    return values;
+}
+
+/**
+ * One case in all variants, with one to three threads, and its first images as a batch of their own. In bf16 the result
+ * is that of fp32 for what is stored, rounded once.
+ */
 void test_case(const Case& c, const std::vector<std::string>& names) {
     Random random(c.seed);
     const Spec& s = c.spec;
     const Layer layer(s, c.seed, c.whole);
-    const auto x = with_poison(layer, random_values(random, static_cast<size_t>(c.batch) * s.inputs, c.whole));
+    Layer stored = layer;
+    stored.weights = rounded(layer.weights, c.precision);
+    const auto values = rounded(random_values(random, static_cast<size_t>(c.batch) * s.inputs, c.whole), c.precision);
+    const auto x = with_poison(layer, values);
     const size_t outputs = static_cast<size_t>(c.batch) * s.outputs;
-    const std::vector<float> residual =
-        c.residual == Case::none ? std::vector<float>() : random_values(random, outputs, c.whole);
+    const std::vector<float> residual = c.residual == Case::none
+        ? std::vector<float>()
+        : rounded(random_values(random, outputs, c.whole), c.precision);
     const Expected want = expected(layer, x, residual, c.batch, c.precision);
     std::vector<float> fused;  // what the variants with fused multiplication and addition agree on
     for (const std::string& name : names) {
         kofn_cpu_use_variant(name.c_str());
-        const std::vector<float> y = run_case(c, layer, c.batch, x, residual, 1);
-        bool close = y.size() == want.values.size();
-        for (size_t i = 0; i < y.size() && close; ++i) {
-            const double off = std::abs(static_cast<double>(y[i]) - want.values[i]);
+        const std::vector<float> sums = run_case(c, stored, c.batch, x, residual, 1, KOFN_FP32);
+        bool close = sums.size() == want.values.size();
+        for (size_t i = 0; i < sums.size() && close; ++i) {
+            const double off = std::abs(static_cast<double>(sums[i]) - want.values[i]);
             close = c.whole ? off == 0 : off <= want.bounds[i];
         }
+        const std::vector<float> y = rounded(sums, c.precision);
+        close = close && equal_bits(y, run_case(c, layer, c.batch, x, residual, 1, c.precision));
         CHECK(close);
         if (!close) {
             std::fprintf(stderr, "%s: n %d k %d b %d O %d, batch %d, precision %d, residual %d\n", name.c_str(),
                          s.inputs, s.kept, s.share, s.outputs, c.batch, c.precision, c.residual);
         }
-        CHECK(equal_bits(y, run_case(c, layer, c.batch, x, residual, 2)));
+        CHECK(equal_bits(y, run_case(c, layer, c.batch, x, residual, 2, c.precision)));
         const int32_t fewer = 1 + static_cast<int32_t>(c.seed % static_cast<uint64_t>(c.batch));
         const std::vector<float> first(y.begin(), y.begin() + static_cast<long>(fewer) * s.outputs);
-        CHECK(equal_bits(first, run_case(c, layer, fewer, x, residual, 3)));
+        CHECK(equal_bits(first, run_case(c, layer, fewer, x, residual, 3, c.precision)));
         if (name != "portable") {
             CHECK(fused.empty() || equal_bits(y, fused));
             fused = y;
@@ -95,7 +139,7 @@ void test_case(const Case& c, const std::vector<std::string>& names) {
 }
 
 /** Large enough for several threads: with any number of them, and runs at the same time, the bits are the same. */
-void test_threads() {
+void test_threads(int32_t precision) {
     for (const int32_t batch : {1, 40}) {
         for (const int32_t share : {1, 64}) {
             Spec s;
@@ -106,9 +150,11 @@ void test_threads() {
             const Layer layer(s, 1, false);
             const kofn_linear view = layer.view();
             Random random(2);
-            const auto x = random_values(random, static_cast<size_t>(batch) * s.inputs, false);
+            const auto values = random_values(random, static_cast<size_t>(batch) * s.inputs, false);
+            std::vector<float> x(values.size());
+            store(values, values.size(), precision, x.data());
             kofn_linear_plan* plan = nullptr;
-            CHECK(kofn_cpu_linear_open(&view, batch, KOFN_FP32, 3, &plan) == KOFN_CONV_OK);
+            CHECK(kofn_cpu_linear_open(&view, batch, precision, 3, &plan) == KOFN_CONV_OK);
             std::vector<std::vector<float>> results(6);
             std::vector<std::thread> threads;
             for (size_t t = 0; t < results.size(); ++t) {
@@ -215,7 +261,8 @@ int main(int count, char** arguments) {
         test_case(random_case(random), names);
     }
     kofn_cpu_use_variant(best.c_str());
-    test_threads();
+    test_threads(KOFN_FP32);
+    test_threads(KOFN_BF16);
     test_refusals();
     return kofn::checks_summary("sparse_linear_cpu_test");
 }

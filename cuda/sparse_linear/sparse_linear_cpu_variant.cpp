@@ -32,7 +32,9 @@ void run(const Task& task) {
     }
 }
 
-void transpose(const float* x, int64_t inputs, int64_t count, int64_t width, int64_t first, int64_t last, float* to) {
+template <class Element>
+void transpose_elements(const Element* x, int64_t inputs, int64_t count, int64_t width, int64_t first, int64_t last,
+                        float* to) {
     for (int64_t i = first; i < last; i += 4) {
         for (int64_t image = 0; image < width; image += 4) {
             if (image + 4 <= count && i + 4 <= last) {
@@ -41,10 +43,30 @@ void transpose(const float* x, int64_t inputs, int64_t count, int64_t width, int
             }
             for (int64_t j = i; j < i + 4 && j < last; ++j) {
                 for (int64_t m = image; m < image + 4; ++m) {
-                    to[j * width + m] = m < count ? x[m * inputs + j] : 0.0f;
+                    to[j * width + m] = m < count ? single(x + m * inputs + j) : 0.0f;
                 }
             }
         }
+    }
+}
+
+void transpose(const void* x, int32_t precision, int64_t inputs, int64_t count, int64_t width, int64_t first,
+               int64_t last, float* to) {
+    if (precision == KOFN_BF16) {
+        transpose_elements(static_cast<const Bf16*>(x), inputs, count, width, first, last, to);
+    } else {
+        transpose_elements(static_cast<const float*>(x), inputs, count, width, first, last, to);
+    }
+}
+
+void widen(const uint16_t* from, int64_t count, float* to) {
+    const Bf16* halves = reinterpret_cast<const Bf16*>(from);
+    int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        store_lanes<lanes>(to + i, load<lanes>(halves + i), all_lanes<lanes>);
+    }
+    for (; i < count; ++i) {
+        to[i] = single(halves + i);
     }
 }
 
@@ -54,4 +76,5 @@ void transpose(const float* x, int64_t inputs, int64_t count, int64_t width, int
 #define KOFN_TEXT_OF(name) #name
 #define KOFN_TEXT(name) KOFN_TEXT_OF(name)
 
-const kofn::linear::Variant kofn::linear::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), lanes, run, transpose};
+const kofn::linear::Variant kofn::linear::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), lanes, run, transpose,
+                                                                   widen};

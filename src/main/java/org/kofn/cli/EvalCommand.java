@@ -17,6 +17,7 @@ import org.kofn.export.SavedModel;
 import org.kofn.export.SparseModel;
 import org.kofn.export.TestLogits;
 import org.kofn.recipe.Recipe;
+import org.kofn.runtime.Storage;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -35,6 +36,7 @@ import picocli.CommandLine.Spec;
             "%nExamples:",
             "  kofn eval runs/quickstart",
             "  kofn eval runs/quickstart --runtime sparse --layers",
+            "  kofn eval runs/quickstart --runtime sparse --precision bf16",
             "  kofn eval runs/quickstart/model.safetensors --threads 1 --json"
         })
 final class EvalCommand implements Callable<Integer> {
@@ -80,6 +82,9 @@ final class EvalCommand implements Callable<Integer> {
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("model", model.file().toString());
         result.put("runtime", model.runtime().word());
+        if (model instanceof SparseModel sparse) {
+            result.put("precision", sparse.storage().word());
+        }
         result.put("data", model.recipe().data().name());
         result.put("images", images);
         result.put("test_accuracy", test.accuracy());
@@ -88,6 +93,13 @@ final class EvalCommand implements Callable<Integer> {
             result.put("layers", kernels);
         }
         return result;
+    }
+
+    private static String by(SparseModel model) {
+        return ", by the sparse runtime"
+                + (model.storage() == Storage.FP32
+                        ? ""
+                        : " in " + model.storage().word());
     }
 
     private void print(SavedModel model, long images, TestLogits test, List<String> kernels) {
@@ -100,7 +112,7 @@ final class EvalCommand implements Callable<Integer> {
                 test.loss(),
                 images,
                 model.recipe().data().name(),
-                model.runtime() == ModelRuntime.SPARSE ? ", by the sparse runtime" : "");
+                model instanceof SparseModel sparse ? by(sparse) : "");
         if (kernels != null) {
             kernels.forEach(layer -> out.println("  " + layer));
         }

@@ -9,6 +9,7 @@ import org.kofn.export.ModelRuntime;
 import org.kofn.export.SavedModel;
 import org.kofn.export.ScriptedModel;
 import org.kofn.export.SparseModel;
+import org.kofn.runtime.Storage;
 import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
 import picocli.CommandLine.Option;
@@ -28,6 +29,15 @@ final class ModelOptions {
             defaultValue = "auto",
             description = "auto, cpu, cuda or cuda:N, for torchscript. Default: ${DEFAULT-VALUE}.")
     private String device;
+
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            defaultValue = "fp32",
+            description =
+                    "fp32, or bf16, in which the sparse runtime holds weights and the values between layers in half"
+                            + " the memory, rounding each once. Default: ${DEFAULT-VALUE}.")
+    private Storage storage;
 
     @Option(
             names = "--threads",
@@ -54,6 +64,10 @@ final class ModelOptions {
         int count = threads > 0 ? threads : torch.get_num_threads();
         Devices.setThreads(count);
         if (chosen == ModelRuntime.TORCHSCRIPT) {
+            if (storage != Storage.FP32) {
+                throw KofnException.usage(
+                        "--precision %s: is about the sparse runtime; add --runtime sparse", storage.word());
+            }
             // Closed with the process: the model refers to it.
             Device where = Tensors.keep(Devices.parse(device));
             return ScriptedModel.open(file, where);
@@ -62,6 +76,6 @@ final class ModelOptions {
             throw KofnException.usage(
                     "--device %s: the sparse runtime computes on the CPU; --runtime torchscript runs there", device);
         }
-        return SparseModel.open(file, count);
+        return SparseModel.open(file, count, storage);
     }
 }

@@ -16,12 +16,13 @@ import org.kofn.runtime.ParameterMask;
 import org.kofn.runtime.PreparedNetwork;
 import org.kofn.runtime.Removal;
 import org.kofn.runtime.SparseNetwork;
+import org.kofn.runtime.Storage;
 import org.kofn.torch.Tensors;
 
 /**
  * {@code model.safetensors} in the sparse runtime: network, kept weights and masks come from that file alone. It
- * computes in fp32, whatever the precision of the stored weights, on the CPU. Any number of threads may ask for
- * {@link #logits} at the same time.
+ * computes on the CPU, in fp32 whatever the precision of the file's weights, or holding weights and values in bf16. Any
+ * number of threads may ask for {@link #logits} at the same time.
  */
 public final class SparseModel implements SavedModel {
     /** Larger batches are no faster an image, but take more memory. */
@@ -42,24 +43,34 @@ public final class SparseModel implements SavedModel {
         this.sparse = new SparseNetwork(prepared, threads);
     }
 
+    /** Opens a compact file in fp32; otherwise as below. */
+    public static SparseModel open(Path file, int threads) {
+        return open(file, threads, Storage.FP32);
+    }
+
     /**
      * Opens a compact file.
      *
      * @param threads that one inference uses
+     * @param storage of weights and of values between layers
      * @throws KofnException (file), in one line, for whatever {@link CompactFile#read} refuses, for a network that this
      *     kofn does not know, and for tensors that are not that network's
      */
-    public static SparseModel open(Path file, int threads) {
+    public static SparseModel open(Path file, int threads, Storage storage) {
         SparseModel model;
         try (CompactModel compact = CompactFile.read(file)) {
-            model = of(compact, threads);
+            model = of(compact, threads, storage);
         }
         Pointer.trimMemory(); // What loading freed lies between what stays, and the allocator would keep it.
         return model;
     }
 
-    /** Likewise, from a file that was read; it may be closed then. */
+    /** Likewise in fp32, from a file that was read; it may be closed then. */
     static SparseModel of(CompactModel compact, int threads) {
+        return of(compact, threads, Storage.FP32);
+    }
+
+    private static SparseModel of(CompactModel compact, int threads, Storage storage) {
         Recipe recipe = SavedModel.recipe(compact.file(), compact.recipe());
         Network network = compact.network();
         compact.requireTensorsOf(network);
@@ -69,7 +80,7 @@ public final class SparseModel implements SavedModel {
             Tensor values = compact.isFolded(name) ? compact.stored().get(name) : null;
             masks.put(name, new ParameterMask(pruned.layout(), pruned.mask(), values));
         }
-        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks);
+        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks, storage);
         return new SparseModel(compact.file(), network, recipe, prepared, threads);
     }
 
@@ -96,6 +107,11 @@ public final class SparseModel implements SavedModel {
     @Override
     public int batch() {
         return BATCH;
+    }
+
+    /** How weights and values between layers are held. */
+    public Storage storage() {
+        return prepared.storage();
     }
 
     /** What the file holds the weights of. */

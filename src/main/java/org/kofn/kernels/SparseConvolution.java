@@ -273,14 +273,15 @@ public final class SparseConvolution implements AutoCloseable {
                 .channels((int) shape[1])
                 .height((int) shape[2])
                 .width((int) shape[3])
-                .halo(halo);
+                .halo(halo)
+                .precision(0);
     }
 
     /** Memory of zeros for a layout. */
     private static Tensor padded(KofnSparseConv.PaddedTensor layout) {
         KofnSparseConv.Strides strides = new KofnSparseConv.Strides();
         check(KofnSparseConv.strides(layout, strides));
-        return Tensors.keep(torch.zeros(new long[] {strides.floats()}, new TensorOptions(ScalarType.Float)));
+        return Tensors.keep(torch.zeros(new long[] {strides.elements()}, new TensorOptions(ScalarType.Float)));
     }
 
     /** Everything that is passed was checked before, so that another status is a bug. */

@@ -10,25 +10,26 @@ import org.kofn.nn.Shape;
  * @param padded how the native kernels have it; null for LibTorch's way
  * @param shape of one image
  * @param batch images
+ * @param storage of each number
  */
-record Buffer(String value, PaddedLayout padded, Shape shape, int batch) {
+record Buffer(String value, PaddedLayout padded, Shape shape, int batch, Storage storage) {
     /** LibTorch's way. */
-    static Buffer plain(String value, Shape shape, int batch) {
-        return new Buffer(value, null, shape, batch);
+    static Buffer plain(String value, Shape shape, int batch, Storage storage) {
+        return new Buffer(value, null, shape, batch, storage);
     }
 
     /** The native kernels' way. */
     static Buffer padded(String value, PaddedLayout layout) {
-        return new Buffer(value, layout, layout.shape(), layout.batch());
+        return new Buffer(value, layout, layout.shape(), layout.batch(), layout.storage());
     }
 
     /** A name of its own, for the memory plan. */
     String key() {
-        return padded == null ? value : value + " in form " + padded.form();
+        return padded == null ? value + " in " + storage.word() : value + " in form " + padded.form();
     }
 
     /** The size of its memory. */
     long bytes() {
-        return padded == null ? Float.BYTES * shape.size() * batch : padded.bytes();
+        return padded == null ? storage.bytes() * shape.size() * batch : padded.bytes();
     }
 }

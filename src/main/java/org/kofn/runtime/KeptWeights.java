@@ -24,7 +24,7 @@ record KeptWeights(KeptKernels kept, int k, IntPointer indices, FloatPointer wei
         Weights weights = op.weights();
         if (weights.kept() == null) {
             KeptKernels all = everything(weights);
-            Tensor transposed = weights.dense().transpose(0, 1).contiguous();
+            Tensor transposed = weights.floats().transpose(0, 1).contiguous();
             return new KeptWeights(all, all.inputs(), new IntPointer(all.indices()[0]), transposed.data_ptr_float());
         }
         KeptKernels kept = weights.kept();

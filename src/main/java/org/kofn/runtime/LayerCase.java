@@ -1,20 +1,19 @@
 package org.kofn.runtime;
 
+import java.util.Arrays;
+
 /**
  * A layer as it is run: what the dispatcher decides about.
  *
  * @param layer its shape
  * @param batch images
  * @param threads that compute it
- * @param precision of activations and weights: fp32
+ * @param precision of activations and weights: the word of a {@link Storage}
  */
 public record LayerCase(LayerShape layer, int batch, int threads, String precision) {
-    /** What the kernels compute in. */
-    public static final String FP32 = "fp32";
-
     /** Checks the numbers. */
     public LayerCase {
-        if (layer == null || batch < 1 || threads < 1 || !FP32.equals(precision)) {
+        if (layer == null || batch < 1 || threads < 1 || storage(precision) == null) {
             throw new IllegalArgumentException(
                     "layer " + layer + ", batch " + batch + ", " + threads + " threads, " + precision);
         }
@@ -22,12 +21,24 @@ public record LayerCase(LayerShape layer, int batch, int threads, String precisi
 
     /** In single precision. */
     public LayerCase(LayerShape layer, int batch, int threads) {
-        this(layer, batch, threads, FP32);
+        this(layer, batch, threads, Storage.FP32.word());
+    }
+
+    private static Storage storage(String word) {
+        return Arrays.stream(Storage.values())
+                .filter(storage -> storage.word().equals(word))
+                .findFirst()
+                .orElse(null);
+    }
+
+    /** How activations and weights are stored. */
+    Storage storage() {
+        return storage(precision);
     }
 
     /** How far apart the sizes of two cases are, in factors of two; infinitely far where they do not resemble. */
     double distance(LayerCase other) {
-        if (!layer.resembles(other.layer)) {
+        if (!layer.resembles(other.layer) || !precision.equals(other.precision)) {
             return Double.POSITIVE_INFINITY;
         }
         return factor(layer.inputs(), other.layer.inputs())

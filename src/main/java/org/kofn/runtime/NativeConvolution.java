@@ -1,6 +1,7 @@
 package org.kofn.runtime;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.kofn.kernels.jni.KofnSparseConv;
@@ -9,7 +10,7 @@ import org.kofn.torch.Tensors;
 
 /**
  * A plan of {@code cuda/sparse_conv} for one layer and one size of batch: kept kernels packed, tiles chosen. Input and
- * output are in the native kernels' own layout.
+ * output are in the native kernels' own layout, weights in the storage of both.
  */
 final class NativeConvolution implements NativePlan {
     /** What the contract allows. */
@@ -66,8 +67,7 @@ final class NativeConvolution implements NativePlan {
     }
 
     @Override
-    public void run(
-            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads) {
+    public void run(Pointer input, Pointer output, Pointer residual, FloatPointer workspace, int threads) {
         NativePlan.check("convolution", KofnSparseConv.run(plan, input, output, residual, workspace, threads));
     }
 

@@ -1,6 +1,7 @@
 package org.kofn.runtime;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.kofn.kernels.jni.KofnSparseLinear;
@@ -14,17 +15,15 @@ final class NativeLinear implements NativePlan {
     /** What the contract allows. */
     private static final int MOST_FEATURES = 1 << 20;
 
-    /** {@code KOFN_FP32}. */
-    private static final int FP32 = 0;
-
     private final KofnSparseLinear.Plan plan;
 
     /**
      * Makes a plan.
      *
+     * @param storage of weights, input and output
      * @param threads the most that a run may use
      */
-    NativeLinear(Op.Linear op, int batch, int threads) {
+    NativeLinear(Op.Linear op, int batch, Storage storage, int threads) {
         try (PointerScope scope = new PointerScope()) {
             KeptWeights weights = KeptWeights.of(op);
             KofnSparseLinear.Linear linear = new KofnSparseLinear.Linear()
@@ -37,7 +36,7 @@ final class NativeLinear implements NativePlan {
                     .weights(weights.weights())
                     .bias(op.bias().data_ptr_float());
             PointerPointer<KofnSparseLinear.Plan> made = new PointerPointer<>(1);
-            int status = KofnSparseLinear.open(linear, batch, FP32, threads, made);
+            int status = KofnSparseLinear.open(linear, batch, storage.code(), threads, made);
             NativePlan.check("layer " + op.name(), status);
             plan = Tensors.keep(new KofnSparseLinear.Plan(made.get(0)));
         }
@@ -49,8 +48,7 @@ final class NativeLinear implements NativePlan {
     }
 
     @Override
-    public void run(
-            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads) {
+    public void run(Pointer input, Pointer output, Pointer residual, FloatPointer workspace, int threads) {
         NativePlan.check("linear layer", KofnSparseLinear.run(plan, input, output, residual, workspace, threads));
     }
 

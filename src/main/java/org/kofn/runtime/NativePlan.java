@@ -1,6 +1,7 @@
 package org.kofn.runtime;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.kofn.kernels.NativeLibrary;
 
 /** A layer made ready for one size of batch by the native kernels: weights and lists in the order they are read. */
@@ -17,8 +18,10 @@ sealed interface NativePlan extends AutoCloseable permits NativeConvolution, Nat
         }
     }
 
-    /** Runs; {@code residual} and {@code workspace} may be null where there is none. */
-    void run(FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads);
+    /**
+     * Runs; {@code residual} and {@code workspace} may be null where there is none. Values are in the plan's storage.
+     */
+    void run(Pointer input, Pointer output, Pointer residual, FloatPointer workspace, int threads);
 
     /** Bytes of scratch memory that a run needs. */
     long workspaceBytes();

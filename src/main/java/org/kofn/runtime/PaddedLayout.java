@@ -12,10 +12,16 @@ import org.kofn.nn.Shape;
  * @param batch images
  * @param shape of one image
  * @param halo zeros on each side of a plane
+ * @param storage of each number
  */
-record PaddedLayout(int form, int batch, Shape shape, int halo) {
+record PaddedLayout(int form, int batch, Shape shape, int halo, Storage storage) {
     /** Sixteen images innermost. */
     static final int BATCH16 = 1;
+
+    /** In fp32. */
+    PaddedLayout(int form, int batch, Shape shape, int halo) {
+        this(form, batch, shape, halo, Storage.FP32);
+    }
 
     /** The native description; it belongs to the caller's scope. */
     KofnSparseConv.PaddedTensor tensor() {
@@ -25,7 +31,8 @@ record PaddedLayout(int form, int batch, Shape shape, int halo) {
                 .channels(shape.channels())
                 .height(shape.height())
                 .width(shape.width())
-                .halo(halo);
+                .halo(halo)
+                .precision(storage.code());
     }
 
     /** The size of the memory. */
@@ -33,7 +40,7 @@ record PaddedLayout(int form, int batch, Shape shape, int halo) {
         try (PointerScope scope = new PointerScope()) {
             KofnSparseConv.Strides strides = new KofnSparseConv.Strides();
             NativePlan.check("layout " + this, KofnSparseConv.strides(tensor(), strides));
-            return Float.BYTES * strides.floats();
+            return storage.bytes() * strides.elements();
         }
     }
 }

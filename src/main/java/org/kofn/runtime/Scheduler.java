@@ -23,28 +23,33 @@ final class Scheduler {
     private final int batch;
     private final Dispatch dispatch;
     private final int threads;
+    private final Storage storage;
     private final Map<String, Shape> shapes;
     private final Halos halos;
     private final List<Step> steps = new ArrayList<>();
     private final List<NativePlan> plans = new ArrayList<>();
     /** Values that are in memory in LibTorch's way, those of flattenings under the name of what they flatten. */
     private final Map<String, Buffer> plain = new HashMap<>();
+    /** Values that are in LibTorch's way but in the kernels' storage, where that is not fp32: between linear layers. */
+    private final Map<String, Buffer> stored = new HashMap<>();
     /** Values that are in memory in the native kernels' way, in one form or both, the newest last. */
     private final Map<String, List<Buffer>> padded = new HashMap<>();
 
     /**
      * Schedules a graph.
      *
+     * @param storage of what the native kernels read and write; LibTorch's operations have fp32
      * @param dispatch decides what the native kernels compute
      */
-    Scheduler(InferenceGraph graph, int batch, Dispatch dispatch, int threads) {
+    Scheduler(InferenceGraph graph, Storage storage, int batch, Dispatch dispatch, int threads) {
         this.graph = graph;
+        this.storage = storage;
         this.batch = batch;
         this.dispatch = dispatch;
         this.threads = threads;
         this.shapes = graph.shapes();
         this.halos = new Halos(graph, this::isNative);
-        plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch));
+        plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch, Storage.FP32));
         for (Op op : graph.ops()) {
             if (isNative(op) && op instanceof Op.Conv conv) {
                 convolution(conv);
@@ -91,6 +96,7 @@ final class Scheduler {
         return fits && NativePlan.available();
     }
 
+    /** As measured in fp32: bf16 takes about as long. */
     private BreakEven breakEven(Op.Weighted op) {
         return dispatch.of(new LayerCase(LayerShape.of(op, shapes.get(op.input())), batch, threads));
     }
@@ -133,10 +139,10 @@ final class Scheduler {
 
     /** Linear layers have no residuals, and read and write in LibTorch's way. */
     private void linear(Op.Linear op) {
-        Buffer input = plain(op, op.input());
-        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch);
-        NativeLinear plan = new NativeLinear(op, batch, threads);
-        plain.put(op.name(), output);
+        Buffer input = stored(op, op.input());
+        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch, storage);
+        NativeLinear plan = new NativeLinear(op, batch, storage, threads);
+        (storage == Storage.FP32 ? plain : stored).put(op.name(), output);
         add(op, plan, List.of(input), output, null, workspace -> {
             plan.run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), threads);
         });
@@ -169,7 +175,7 @@ final class Scheduler {
     private void torch(Op op) {
         List<Buffer> reads = new ArrayList<>();
         op.inputs().forEach(input -> reads.add(plain(op, input)));
-        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch);
+        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch, Storage.FP32);
         plain.put(op.name(), output);
         String kernel = op instanceof Op.Weighted weighted ? decision("dense", weighted) + ", LibTorch" : "LibTorch";
         Step.Call call = op instanceof Op.Linear linear
@@ -193,21 +199,44 @@ final class Scheduler {
         TorchOps.rectify(scores, op.epilogue().rectifier());
     }
 
-    /** A value in LibTorch's way, by a change of layout if need be. */
+    /** A value in LibTorch's way, by a change of layout or storage if need be. */
     private Buffer plain(Op reader, String value) {
         Buffer known = plain.get(value);
         if (known != null) {
             return known;
         }
+        Buffer to = Buffer.plain(value, shapes.get(value), batch, Storage.FP32);
+        plain.put(value, to);
+        if (stored.containsKey(value)) {
+            copy(reader, stored.get(value), to);
+            return to;
+        }
         Buffer from = newest(value);
-        Buffer to = Buffer.plain(value, shapes.get(value), batch);
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = KofnSparseConv.exportPlain(
                     workspace.layout(from), workspace.pointer(from), workspace.pointer(to), threads);
             NativePlan.check(value, status);
         }));
-        plain.put(value, to);
         return to;
+    }
+
+    /** The same in the kernels' storage. */
+    private Buffer stored(Op reader, String value) {
+        if (storage == Storage.FP32) {
+            return plain(reader, value);
+        }
+        return stored.computeIfAbsent(value, name -> {
+            Buffer from = plain(reader, value);
+            Buffer to = Buffer.plain(value, from.shape(), batch, storage);
+            copy(reader, from, to);
+            return to;
+        });
+    }
+
+    private void copy(Op reader, Buffer from, Buffer to) {
+        steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
+            workspace.tensor(to).copy_(workspace.tensor(from));
+        }));
     }
 
     /** A value in a form of the native kernels, by a change of layout if need be. */
@@ -218,7 +247,7 @@ final class Scheduler {
                 return buffer;
             }
         }
-        Buffer from = known.isEmpty() ? plain.get(value) : newest(value);
+        Buffer from = known.isEmpty() ? plain(reader, value) : newest(value);
         Buffer to = Buffer.padded(value, layout(value, form));
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = from.padded() == null
@@ -244,6 +273,6 @@ final class Scheduler {
     }
 
     private PaddedLayout layout(String value, int form) {
-        return new PaddedLayout(form, batch, shapes.get(value), halos.of(value));
+        return new PaddedLayout(form, batch, shapes.get(value), halos.of(value), storage);
     }
 }

@@ -89,11 +89,11 @@ public final class SparseLayer implements AutoCloseable {
     private Buffer buffer(String name, Shape shape) {
         Window window = layer.layer().window();
         if (window == null) {
-            return Buffer.plain(name, shape, layer.batch());
+            return Buffer.plain(name, shape, layer.batch(), layer.storage());
         }
         int halo = Math.max(window.padHeight(), window.padWidth());
         int form = KofnSparseConv.form(layer.batch(), layer.layer().width());
-        return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo));
+        return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo, layer.storage()));
     }
 
     private NativePlan plan(int k, Random random) {
@@ -102,7 +102,7 @@ public final class SparseLayer implements AutoCloseable {
         Tensor bias = torch.randn(shape.outputs());
         if (shape.window() == null) {
             Op.Linear linear = new Op.Linear("layer", "input", weights, bias, Epilogue.NONE);
-            return new NativeLinear(linear, layer.batch(), layer.threads());
+            return new NativeLinear(linear, layer.batch(), layer.storage(), layer.threads());
         }
         Op.Conv conv = new Op.Conv("layer", "input", shape.window(), 1, weights, bias, Epilogue.NONE);
         return new NativeConvolution(conv, input.padded(), output.padded(), layer.threads());

@@ -16,10 +16,10 @@ import org.kofn.torch.Tensors;
 /**
  * Runs a {@link PreparedNetwork} on the CPU with the sparse kernels, and in LibTorch what they do not compute or are no
  * faster at. Every convolution and linear layer is planned once for each size of batch that comes; values stay in the
- * kernels' layout from layer to layer; the memory of an inference is allocated once. Larger batches run in pieces of
- * {@value #PIECE} images, as many at once as there are threads, so that memory does not grow with the batch. Any number
- * of threads may call {@link #forward} at the same time: each piece has a workspace of its own, which is used again
- * afterwards.
+ * kernels' layout from layer to layer, and in the network's storage; the memory of an inference is allocated once.
+ * Larger batches run in pieces of {@value #PIECE} images, as many at once as there are threads, so that memory does not
+ * grow with the batch. Any number of threads may call {@link #forward} at the same time: each piece has a workspace of
+ * its own, which is used again afterwards.
  *
  * <p>Results depend neither on threads nor on the batch that an image is in, where the native kernels compute;
  * LibTorch's operations may round by batch.
@@ -137,7 +137,8 @@ public final class SparseNetwork implements AutoCloseable {
     private BatchPlan plan(Piece piece) {
         return plans.computeIfAbsent(piece, missing -> {
             try (PointerScope scope = new PointerScope()) {
-                return new BatchPlan(new Scheduler(network.graph(), piece.images(), dispatch, piece.threads()));
+                return new BatchPlan(
+                        new Scheduler(network.graph(), network.storage(), piece.images(), dispatch, piece.threads()));
             }
         });
     }

@@ -12,10 +12,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.torch.Tensors;
 
 /**
- * The weights of a convolution or linear layer, fp32 on the CPU, held once: as LibTorch has them, [O, I / groups, R, S]
- * or [O, I], or, where lists say which kernels are kept, only these, [kernels, R·S], in the order of the lists and
- * within a list's entry those of its outputs. That is how the compact file has them and how the native kernels take
- * them. A layer that LibTorch computes is unfolded when it runs first, and is then held in that form only.
+ * The weights of a convolution or linear layer, fp32 or bf16 on the CPU, held once: as LibTorch has them, [O, I /
+ * groups, R, S] or [O, I], or, where lists say which kernels are kept, only these, [kernels, R·S], in the order of the
+ * lists and within a list's entry those of its outputs. That is how the compact file has them and how the native
+ * kernels take them. A layer that LibTorch computes is unfolded when it runs first, and is then held in that form only,
+ * in fp32.
  */
 public final class Weights implements AutoCloseable {
     private static final Scalar ZERO = Tensors.keep(new Scalar(0.0));
@@ -35,6 +36,11 @@ public final class Weights implements AutoCloseable {
     /** All weights of a layer. */
     static Weights dense(Tensor weight) {
         return new Weights(Tensors.shape(weight), null, weight, true);
+    }
+
+    /** The same weights, rounded to what the storage holds. */
+    Weights stored(Storage storage) {
+        return storage == Storage.FP32 ? this : new Weights(shape, kept, held().to(storage.type()), false);
     }
 
     /**
@@ -78,14 +84,17 @@ public final class Weights implements AutoCloseable {
         return tensor;
     }
 
-    /** The dense weight. From now on it is what is held; the caller neither writes into it nor closes it. */
+    /** The dense weight, fp32. From now on it is what is held; the caller neither writes into it nor closes it. */
     synchronized Tensor dense() {
         if (!unfolded) {
             try (PointerScope scope = new PointerScope()) {
-                long kernels = shape[0] * shape[1];
-                Tensor all = torch.zeros(new long[] {kernels, taps(shape)}, new TensorOptions(ScalarType.Float));
-                Tensor whole =
-                        Tensors.keep(all.index_copy_(0, places(kept), tensor).view(shape));
+                Tensor whole = floats();
+                if (kept != null) {
+                    long kernels = shape[0] * shape[1];
+                    Tensor all = torch.zeros(new long[] {kernels, taps(shape)}, new TensorOptions(ScalarType.Float));
+                    whole = all.index_copy_(0, places(kept), whole).view(shape);
+                }
+                Tensors.keep(whole);
                 tensor.close();
                 tensor = whole;
                 unfolded = true;
@@ -94,15 +103,20 @@ public final class Weights implements AutoCloseable {
         return tensor;
     }
 
-    /** The kept kernels [kernels, R·S], contiguous, of the caller's scope; only for weights with lists. */
+    /** What is held, fp32, of the caller's scope. */
+    synchronized Tensor floats() {
+        return tensor.scalar_type().intern() == ScalarType.Float ? tensor.alias() : tensor.to(ScalarType.Float);
+    }
+
+    /** The kept kernels [kernels, R·S], fp32 and contiguous, of the caller's scope; only for weights with lists. */
     synchronized Tensor kernels() {
-        return unfolded ? gathered(tensor, kept, taps(shape)) : tensor.alias();
+        return unfolded ? gathered(tensor, kept, taps(shape)) : floats();
     }
 
     /** Every output's weights multiplied with its scale, fp64 [O], in double precision and rounded once. */
     Weights scaled(Tensor scale) {
         Tensor scaled = Tensors.only(() -> {
-            Tensor rows = kept == null ? tensor.reshape(shape[0], -1) : kernels();
+            Tensor rows = kept == null ? floats().reshape(shape[0], -1) : kernels();
             Tensor scales = kept == null ? scale : scale.index_select(0, rowOutputs());
             return rows.to(ScalarType.Double).mul_(scales.unsqueeze(1)).to(ScalarType.Float);
         });
@@ -116,7 +130,7 @@ public final class Weights implements AutoCloseable {
         smaller[1] = inputs.length;
         if (kept == null) {
             return dense(Tensors.only(
-                    () -> tensor.index_select(0, Tensors.indices(outputs)).index_select(1, Tensors.indices(inputs))));
+                    () -> floats().index_select(0, Tensors.indices(outputs)).index_select(1, Tensors.indices(inputs))));
         }
         KeptKernels lists = kept.select(outputs, inputs);
         Tensor rows = Tensors.only(() -> kernels().index_select(0, rows(lists, outputs, inputs)));
@@ -127,7 +141,7 @@ public final class Weights implements AutoCloseable {
     Tensor sums(Tensor constants) {
         return Tensors.only(() -> {
             if (kept == null) {
-                return tensor.reshape(outputs(), inputs(), -1)
+                return floats().reshape(outputs(), inputs(), -1)
                         .sum(new long[] {2}, false, new ScalarTypeOptional(ScalarType.Double))
                         .mv(constants);
             }
@@ -141,7 +155,7 @@ public final class Weights implements AutoCloseable {
     /** Whether output o reads input i, at o·inputs + i: whether that kernel is other than zero. */
     BitSet reads() {
         try (PointerScope scope = new PointerScope()) {
-            Tensor rows = kept == null ? tensor.reshape(shape[0] * shape[1], -1) : kernels();
+            Tensor rows = kept == null ? floats().reshape(shape[0] * shape[1], -1) : kernels();
             byte[] flags = Tensors.bytes(rows.ne(ZERO).any(1));
             int[] places = kept == null ? null : kept.places();
             BitSet reads = new BitSet(outputs() * inputs());

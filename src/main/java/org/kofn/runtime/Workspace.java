@@ -39,7 +39,8 @@ final class Workspace implements AutoCloseable {
                 FloatPointer at = start.getPointer(offset / Float.BYTES);
                 pointers.put(buffer, Tensors.keep(at));
                 if (buffer.padded() == null) {
-                    tensors.put(buffer, Tensors.keep(torch.from_blob(at, sizes(buffer), floats)));
+                    TensorOptions options = buffer.storage().options();
+                    tensors.put(buffer, Tensors.keep(torch.from_blob(at, sizes(buffer), options)));
                 } else {
                     layouts.put(buffer, Tensors.keep(buffer.padded().tensor()));
                 }
@@ -62,7 +63,7 @@ final class Workspace implements AutoCloseable {
         images = batch;
     }
 
-    /** Where a buffer begins. */
+    /** Where a buffer begins, whatever it holds. */
     FloatPointer pointer(Buffer buffer) {
         FloatPointer known = pointers.get(buffer);
         return known == null ? images.data_ptr_float() : known;

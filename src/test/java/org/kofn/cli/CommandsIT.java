@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
@@ -85,6 +86,34 @@ class CommandsIT {
         assertThat(layers.out())
                 .startsWith(run + "/model.safetensors: test accuracy ")
                 .contains("on 1,797 images of digits, by the sparse runtime", "\n  conv2: ");
+    }
+
+    @Test
+    void evalInBf16IsNearlyAsAccurate() throws IOException {
+        String[] eval = {"eval", run, "--runtime", "sparse", "--json", "--precision"};
+        JsonNode full = Json.MAPPER.readTree(Cli.run(with(eval, "fp32")).out());
+        JsonNode half = Json.MAPPER.readTree(Cli.run(with(eval, "bf16")).out());
+        assertThat(full.get("precision").asText()).isEqualTo("fp32");
+        assertThat(half.get("precision").asText()).isEqualTo("bf16");
+        assertThat(half.get("test_loss")).isNotEqualTo(full.get("test_loss"));
+        assertThat(half.get("test_accuracy").asDouble())
+                .isCloseTo(full.get("test_accuracy").asDouble(), within(0.01));
+        assertThat(half.get("test_loss").asDouble())
+                .isCloseTo(full.get("test_loss").asDouble(), within(0.02));
+        assertThat(Cli.run("eval", run, "--runtime", "sparse", "--precision", "bf16")
+                        .out())
+                .contains(", by the sparse runtime in bf16");
+        Cli dense = Cli.run("eval", run, "--precision", "bf16");
+        assertThat(dense.code()).isEqualTo(2);
+        assertThat(dense.err())
+                .isEqualTo("kofn: --precision bf16: is about the sparse runtime; add --runtime sparse"
+                        + System.lineSeparator());
+    }
+
+    private static String[] with(String[] arguments, String last) {
+        String[] all = Arrays.copyOf(arguments, arguments.length + 1);
+        all[arguments.length] = last;
+        return all;
     }
 
     @Test

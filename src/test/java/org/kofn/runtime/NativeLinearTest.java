@@ -57,7 +57,7 @@ class NativeLinearTest {
     private static Tensor run(Op.Linear op, Tensor x, int threads) {
         int batch = Math.toIntExact(x.size(0));
         Tensor y = torch.full(new long[] {batch, op.outputs()}, new Scalar(Double.NaN));
-        try (NativeLinear plan = new NativeLinear(op, batch, threads)) {
+        try (NativeLinear plan = new NativeLinear(op, batch, Storage.FP32, threads)) {
             long floats = plan.workspaceBytes() / Float.BYTES;
             FloatPointer scratch =
                     floats == 0 ? null : torch.empty(new long[] {floats}).data_ptr_float();

@@ -35,4 +35,32 @@ class SparseNetworkProperties {
             }
         }
     }
+
+    /**
+     * In bf16, as far from fp32 as rounding explains: one draw of its errors is what it does to the same graph in
+     * LibTorch's operations. Errors are parts of the largest score.
+     */
+    @Property(tries = 200)
+    void inBf16AsFarFromFp32AsRoundingExplains(
+            @ForAll long seed,
+            @ForAll @IntRange(min = 1, max = 16) int layers,
+            @ForAll @IntRange(min = 0, max = 4) int breakEven) {
+        Random random = new Random(seed);
+        try (PointerScope scope = new PointerScope();
+                Trained trained = RandomNetworks.trained(random, layers);
+                PreparedNetwork prepared = trained.prepare(Storage.BF16);
+                SparseNetwork sparse = new SparseNetwork(prepared, 2, Dispatch.at(breakEven / 4.0))) {
+            LibTorchExecutor oracle = new LibTorchExecutor(prepared.graph());
+            for (int batch : new int[] {1 + random.nextInt(3), 14 + random.nextInt(20)}) {
+                Tensor images = trained.images(batch);
+                Tensor expected = oracle.forward(images);
+                double rounding = Trained.error(Rounded.scores(prepared.graph(), images), expected);
+                for (int again = 0; again < 2; again++) {
+                    assertThat(Trained.error(sparse.forward(images), expected))
+                            .as("batch %d of %s", batch, sparse.layers(batch))
+                            .isLessThan(8 * rounding + 0x1p-7);
+                }
+            }
+        }
+    }
 }

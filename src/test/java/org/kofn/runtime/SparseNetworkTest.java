@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -57,6 +59,67 @@ class SparseNetworkTest {
                         .as("batch %d", batch)
                         .isLessThan(1e-5);
             }
+        }
+    }
+
+    /** Weights and values in bf16: against the same network in fp32, and against what rounding alone explains. */
+    @ParameterizedTest(name = "{0}")
+    @CsvSource({
+        "lenet-300-100, 1, 28",
+        "lenet-5, 1, 28",
+        "vgg16-bn, 3, 32",
+        "resnet-56, 3, 16",
+        "resnet-18, 3, 72",
+        "resnet-50, 3, 32"
+    })
+    void sameClassesInBf16(String model, int channels, int size) {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = trained(model, new Shape(channels, size, size));
+                PreparedNetwork full = trained.prepare();
+                PreparedNetwork half = trained.prepare(Storage.BF16);
+                SparseNetwork fp32 = new SparseNetwork(full, 2);
+                SparseNetwork bf16 = new SparseNetwork(half, 2)) {
+            assertThat((double) half.graph().bytes() / full.graph().bytes()).isBetween(0.5, 0.55);
+            for (int batch : new int[] {1, 3, 16}) {
+                Tensor images = trained.images(batch);
+                Tensor expected = fp32.forward(images);
+                Tensor scores = bf16.forward(images);
+                double rounding = Trained.error(Rounded.scores(half.graph(), images), expected);
+                assertThat(Trained.error(scores, expected))
+                        .as("batch %d", batch)
+                        .isLessThan(3 * rounding);
+                assertThat(rounding).as("batch %d", batch).isBetween(0x1p-12, 0x1p-5);
+                assertThat(classes(scores).eq(classes(expected)).sum().item_long())
+                        .as("same classes")
+                        .isGreaterThanOrEqualTo(batch - batch / 4);
+            }
+            assertThat(bf16.layers(16)).anyMatch(layer -> layer.contains(": sparse, ") && layer.contains(", bf16, "));
+            assertThat((double) bf16.weightBytes(16) / fp32.weightBytes(16)).isLessThan(0.7);
+            if (size > 28) {
+                assertThat((double) bf16.workspaceBytes(16) / fp32.workspaceBytes(16))
+                        .isLessThan(0.6);
+            }
+        }
+    }
+
+    private static Tensor classes(Tensor scores) {
+        return scores.argmax(new LongOptional(1), false);
+    }
+
+    /** Where the kernels compute all, neither threads nor the batch that an image is in change a bit. */
+    @Test
+    void inBf16BitsDependNeitherOnThreadsNorOnTheBatch() {
+        try (PointerScope scope = new PointerScope();
+                Trained trained = trained("resnet-20", new Shape(3, 32, 32));
+                PreparedNetwork prepared = trained.prepare(Storage.BF16);
+                SparseNetwork one = new SparseNetwork(prepared, 1, Dispatch.at(1));
+                SparseNetwork two = new SparseNetwork(prepared, 2, Dispatch.at(1))) {
+            Tensor images = trained.images(33);
+            byte[] scores = Tensors.bytes(one.forward(images));
+            assertThat(one.layers(16)).noneMatch(layer -> layer.contains("LibTorch"));
+            assertThat(Tensors.bytes(two.forward(images))).isEqualTo(scores);
+            byte[] last = Tensors.bytes(two.forward(images.narrow(0, 32, 1)));
+            assertThat(last).isEqualTo(Arrays.copyOfRange(scores, 32 * last.length, 33 * last.length));
         }
     }
 

@@ -116,6 +116,10 @@ final class Trained implements AutoCloseable {
         return PreparedNetwork.of(network, tensors, masks);
     }
 
+    PreparedNetwork prepare(Storage storage) {
+        return PreparedNetwork.of(network, tensors, masks, storage);
+    }
+
     /** The largest difference between two results, as a part of the largest expected number. */
     static double error(Tensor actual, Tensor expected) {
         return actual.sub(expected).abs().max().item_double()

@@ -53,6 +53,23 @@ class WeightsProperties {
         }
     }
 
+    /** In bf16 half as much is held, and everything that is made of it is of the rounded weights. */
+    @Property(tries = 50)
+    void storedWeightsAreRounded(@ForAll long seed, @ForAll boolean lists) {
+        try (PointerScope scope = new PointerScope()) {
+            torch.manual_seed(seed);
+            KeptKernels kept = lists(new Random(seed), 3, 2, 8);
+            Tensor dense = masked(torch.randn(6, 8, 3, 3), kept);
+            Weights whole = lists ? Weights.listed(dense, kept) : Weights.dense(dense);
+            Weights half = whole.stored(Storage.BF16);
+            assertThat(2 * half.held().nbytes()).isEqualTo(whole.held().nbytes());
+            assertThat(half.reads()).isEqualTo(whole.reads());
+            same(half.floats(), Rounded.rounded(whole.held()));
+            same(half.dense(), Rounded.rounded(dense));
+            same(half.floats(), half.dense());
+        }
+    }
+
     /** Unfolding replaces the list form: the weights are held once. */
     @Property(tries = 20)
     void unfoldedWeightsAreHeldOnce(@ForAll long seed) {

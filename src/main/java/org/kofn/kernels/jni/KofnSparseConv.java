@@ -67,6 +67,10 @@ public final class KofnSparseConv {
         /** Zeros on each side. */
         @MemberSetter
         public native PaddedTensor halo(int zeros);
+
+        /** {@code kofn_precision}. */
+        @MemberSetter
+        public native PaddedTensor precision(int precision);
     }
 
     /** {@code kofn_strides}. */
@@ -83,9 +87,9 @@ public final class KofnSparseConv {
 
         private native void allocate();
 
-        /** The size of the memory. */
+        /** The size of the memory, in elements. */
         @MemberGetter
-        public native @Cast("int64_t") long floats();
+        public native @Cast("int64_t") long elements();
     }
 
     /** {@code kofn_conv}. */
@@ -238,26 +242,22 @@ public final class KofnSparseConv {
 
     /** Zeros where there is no element. */
     @Name("kofn_cpu_tensor_clear")
-    public static native int clear(@Const PaddedTensor tensor, FloatPointer data, int threads);
+    public static native int clear(@Const PaddedTensor tensor, Pointer data, int threads);
 
     /** From a plain tensor. */
     @Name("kofn_cpu_tensor_import")
     public static native int importPlain(
-            @Const PaddedTensor tensor, @Const FloatPointer plain, FloatPointer data, int threads);
+            @Const PaddedTensor tensor, @Const FloatPointer plain, Pointer data, int threads);
 
     /** To a plain tensor. */
     @Name("kofn_cpu_tensor_export")
     public static native int exportPlain(
-            @Const PaddedTensor tensor, @Const FloatPointer data, FloatPointer plain, int threads);
+            @Const PaddedTensor tensor, @Const Pointer data, FloatPointer plain, int threads);
 
     /** From one form to another. */
     @Name("kofn_cpu_tensor_convert")
     public static native int convert(
-            @Const PaddedTensor from,
-            @Const FloatPointer source,
-            @Const PaddedTensor to,
-            FloatPointer data,
-            int threads);
+            @Const PaddedTensor from, @Const Pointer source, @Const PaddedTensor to, Pointer data, int threads);
 
     /** Makes a plan. */
     @Name("kofn_cpu_conv_open")
@@ -292,9 +292,9 @@ public final class KofnSparseConv {
     @Name("kofn_cpu_conv_run")
     public static native int run(
             @Const Plan plan,
-            @Const FloatPointer input,
-            FloatPointer output,
-            @Const FloatPointer residual,
+            @Const Pointer input,
+            Pointer output,
+            @Const Pointer residual,
             FloatPointer workspace,
             int threads);
 
@@ -303,8 +303,8 @@ public final class KofnSparseConv {
     public static native int pool(
             @Const Pool pool,
             @Const PaddedTensor inputTensor,
-            @Const FloatPointer input,
+            @Const Pointer input,
             @Const PaddedTensor outputTensor,
-            FloatPointer output,
+            Pointer output,
             int threads);
 }

@@ -111,9 +111,9 @@ public final class KofnSparseLinear {
     @Name("kofn_cpu_linear_run")
     public static native int run(
             @Const Plan plan,
-            @Const FloatPointer input,
-            FloatPointer output,
-            @Const FloatPointer residual,
+            @Const Pointer input,
+            Pointer output,
+            @Const Pointer residual,
             FloatPointer workspace,
             int threads);
 }
