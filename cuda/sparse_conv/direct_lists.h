@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "direct_pace.h"
+#include "sparse_conv.h"
 
 /** Lists as the blocks of the direct method read them. */
 namespace kofn::conv {
@@ -11,9 +12,19 @@ namespace kofn::conv {
 /** For each output the channels of its list, ascending. Lists may differ in length, or have no entry. */
 using Lists = std::vector<std::vector<int32_t>>;
 
+/** Those of a convolution. */
+inline Lists lists_of(const kofn_conv& conv) {
+    Lists lists;
+    for (int32_t output = 0; output < conv.outputs; ++output) {
+        const int32_t* list = conv.indices + int64_t{output / conv.share} * conv.kept;
+        lists.emplace_back(list, list + conv.kept);
+    }
+    return lists;
+}
+
 /** Lists cut for the blocks of a tile: what each stages, where entries find it, and how far lists go in each step. */
 struct DirectLists {
-    std::vector<DirectOutput> outputs; /* planes and bias are still to be filled in */
+    std::vector<DirectOutput> outputs; /* without planes and bias */
     std::vector<int32_t> places;       /* [entries of all lists]: of the channel in the ring */
     std::vector<int32_t> channels, ends;
     std::vector<DirectPart> parts;
@@ -25,6 +36,13 @@ struct DirectLists {
         }
         for (int32_t block = 0; block < tile.output_blocks; ++block) {
             cut_block(tile, lists, block * tile.block_outputs);
+        }
+    }
+
+    /** Planes in the order of outputs, one behind the other. */
+    void set_planes(int32_t plane) {
+        for (size_t o = 0; o < outputs.size(); ++o) {
+            outputs[o].plane = static_cast<int32_t>(o) * plane;
         }
     }
 

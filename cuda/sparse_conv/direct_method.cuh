@@ -5,24 +5,6 @@
 /** The direct method as a plan on the device. */
 namespace kofn::conv {
 
-/** Which inputs each output of a convolution reads. */
-inline Lists lists_of(const kofn_conv& conv) {
-    Lists lists;
-    for (int32_t output = 0; output < conv.outputs; ++output) {
-        const int32_t* list = conv.indices + int64_t{output / conv.share} * conv.kept;
-        lists.emplace_back(list, list + conv.kept);
-    }
-    return lists;
-}
-
-/** Planes of y in the order of outputs, and their bias. */
-inline void set_outputs(DirectLists& lists, const kofn_conv& conv, int32_t plane) {
-    for (size_t o = 0; o < lists.outputs.size(); ++o) {
-        lists.outputs[o].plane = static_cast<int32_t>(o) * plane;
-        lists.outputs[o].bias = conv.bias != nullptr ? conv.bias[o] : 0.0f;
-    }
-}
-
 /** The weights of each entry, then its place. One record more is fetched ahead. */
 inline std::vector<float> direct_records(const kofn_conv& conv, const DirectPlan& plan, const DirectLists& lists) {
     const int32_t taps = conv.rows * conv.columns, record = plan.kernel.record;
@@ -72,7 +54,10 @@ inline std::unique_ptr<kofn_cuda_conv_plan> make_direct_plan(const kofn_conv& co
     const Lists lists = lists_of(conv);
     const DirectPlan plan(direct_shape(conv, batch), lists, conv.share, precision == KOFN_BF16, limits);
     DirectLists cut(plan.kernel, lists);
-    set_outputs(cut, conv, plan.kernel.out_height * plan.kernel.out_width);
+    cut.set_planes(plan.kernel.out_height * plan.kernel.out_width);
+    for (size_t o = 0; o < cut.outputs.size() && conv.bias != nullptr; ++o) {
+        cut.outputs[o].bias = conv.bias[o];
+    }
     return std::make_unique<DirectMethod>(conv, plan, cut, batch, precision);
 }
 
