@@ -72,6 +72,20 @@ struct DeviceLimits {
     }
 };
 
+/** What all plans refuse. Tensors have less than 2³¹ elements: kernels count them in 32 bits. `values`: with weights. */
+inline int32_t check_request(const kofn_conv& c, int32_t batch, int32_t precision, bool values = true) {
+    if (const int32_t status = check_shape(c, values); status != KOFN_CONV_OK) {
+        return status;
+    }
+    constexpr int64_t most = INT32_MAX;
+    const int64_t in = int64_t{c.height} * c.width;
+    const int64_t out = outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
+        * outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
+    const bool fits = in_range(batch, 1, 1 << 20) && in_range(precision, KOFN_FP32, KOFN_BF16)
+        && c.inputs <= most / in / batch && c.outputs <= most / out / batch;
+    return fits ? check_indices(c) : KOFN_CONV_SHAPE;
+}
+
 }  // namespace kofn::conv
 
 /** A convolution made ready; nothing in it changes once it is made. */
