@@ -155,7 +155,7 @@ Phase make_phase(const kofn_conv_backward& plan, int32_t row, int32_t column, co
     p.in_channel = dy.plane;
     p.in_image = dy.image;
     see_output(plan, phase, floats);
-    choose(p);
+    choose(p, false);
     list_taps(p);
     return phase;
 }

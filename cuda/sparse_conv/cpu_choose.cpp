@@ -51,6 +51,9 @@ double cost_of_tile(const kofn_conv_plan& plan, const Kernel& kernel, int64_t li
             tap = std::max({products, o * loads, o * fetched}) + o * (0.3 * fetched + 0.3 * loads + 1.0);
             break;
         }
+        case Kernel::small:
+            tap = 2 * o;  // permutations are half as fast as multiplications
+            break;
         case Kernel::shared:
             tap = std::max(work, v * load + o) + 0.5;
             break;
@@ -94,13 +97,13 @@ bool has_tiles(const Variant& variant, const Kernel& kernel, const Cut& lines, c
 /** Keeps the cheapest cut for a kernel in the plan, if it is cheaper than what is there. */
 void consider(kofn_conv_plan& plan, const Kernel& kernel, double& best) {
     constexpr int64_t most_lines = 8, most_vectors = 8; /* of a tile */
-    const bool rows = kernel.method == Kernel::rows;
+    const bool small = kernel.method == Kernel::small, rows = kernel.method == Kernel::rows || small;
     Grid grid = grid_of(plan, kernel.lanes, rows);
     for (int64_t v = 1; v <= most_vectors; ++v) {
         for (int64_t l = 1; l <= (rows ? most_lines : 1); ++l) {
             const Cut lines{grid.lines, divide_up(grid.lines, l)}, vectors{grid.vectors, divide_up(grid.vectors, v)};
             const bool whole = lines.parts == 1 && vectors.parts == 1;
-            if ((kernel.whole && !whole) || !has_tiles(*plan.variant, kernel, lines, vectors)) {
+            if (((kernel.whole || small) && !whole) || !has_tiles(*plan.variant, kernel, lines, vectors)) {
                 continue;
             }
             const double cost = cost_of_cut(plan, kernel, lines, vectors);
@@ -171,7 +174,29 @@ Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only) {
     return grid;
 }
 
-void choose(kofn_conv_plan& plan) {
+namespace {
+
+/** Whether planes fit in a vector of the loops for such. */
+bool is_small(const kofn_conv_plan& plan) {
+    const kofn_conv& c = plan.conv;
+    return plan.variant->small && plan.in_floats == 1 && c.rows == 3 && c.columns == 3
+        && c.height * c.width <= 16 && plan.output.height * plan.output.width <= 16;
+}
+
+/** Packs the input's planes: the loops see sixteen floats a channel, image after image. */
+void pack_planes(kofn_conv_plan& plan) {
+    constexpr int64_t lanes = 16;
+    plan.split = {};
+    plan.split.needed = plan.split.packed = true;
+    plan.in_origin = 0;
+    plan.in_row = plan.conv.width;
+    plan.in_channel = lanes;
+    plan.in_image = plan.in_channel * plan.conv.inputs;
+}
+
+}  // namespace
+
+void choose(kofn_conv_plan& plan, bool may_pack) {
     const kofn_conv& conv = plan.conv;
     const bool batch = plan.output.form == KOFN_BATCH16;
     const int column = static_cast<int>(plan.in_floats);
@@ -198,6 +223,12 @@ void choose(kofn_conv_plan& plan) {
             if (conv.share % outputs == 0 && outputs >= 4) {
                 consider(plan, {Kernel::shared, lanes, column, stride, outputs, one_tap, false}, best);
             }
+        }
+    }
+    if (may_pack && is_small(plan)) {
+        consider(plan, {Kernel::small, 16, column, stride, 8, one_tap, false}, best);
+        if (plan.kernel.method == Kernel::small) {
+            pack_planes(plan);
         }
     }
     // Of a block that fits in the first level of cache, and of lists that leave out little, prefetching is only work.

@@ -4,8 +4,32 @@
 /** What a plan keeps of weights and lists. */
 namespace kofn::conv {
 
+namespace {
+
+/** For every tap and every lane of an output's plane, the lane of the input's that it reads: sixteen for padding. */
+void list_sources(kofn_conv_plan& plan) {
+    constexpr int32_t lanes = 16;
+    const kofn_conv& c = plan.conv;
+    for (int32_t s = 0; s < c.columns; ++s) {
+        for (int32_t r = 0; r < c.rows; ++r) {
+            for (int32_t lane = 0; lane < lanes; ++lane) {
+                const int32_t row = lane / plan.output.width * c.stride_rows - c.padding_rows + r;
+                const int32_t column = lane % plan.output.width * c.stride_columns - c.padding_columns + s;
+                const bool inside = row >= 0 && row < c.height && column >= 0 && column < c.width;
+                plan.taps.push_back(inside ? row * c.width + column : lanes);
+            }
+        }
+    }
+}
+
+}  // namespace
+
 void list_taps(kofn_conv_plan& plan) {
     const kofn_conv& c = plan.conv;
+    if (plan.split.packed) {
+        list_sources(plan);
+        return;
+    }
     for (int32_t s = 0; s < c.columns; ++s) {
         for (int32_t r = 0; r < c.rows; ++r) {
             int64_t at = r * plan.in_row + s * plan.in_floats;
@@ -42,7 +66,7 @@ void pack_values(kofn_conv_plan& plan, const float* weights, const float* bias, 
 }
 
 std::string describe(const kofn_conv_plan& plan) {
-    const char* methods[] = {"rows", "taps", "shared"};
+    const char* methods[] = {"rows", "taps", "shared", "small"};
     const auto largest = [](const Cut& cut) { return std::to_string((cut.size + cut.parts - 1) / cut.parts); };
     return std::string(methods[plan.kernel.method]) + " " + std::to_string(plan.kernel.outputs) + "x"
         + largest(plan.lines) + "x" + largest(plan.vectors) + " of " + std::to_string(plan.kernel.lanes) + " lanes, "

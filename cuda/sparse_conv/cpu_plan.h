@@ -39,9 +39,12 @@ struct Grid {
  * With a stride, the columns of KOFN_PLANES are first split: those that are a stride apart become neighbours, in a
  * plane for each phase, so that vectors are loaded and not gathered. Phase q of a channel holds x[j, l·stride + q],
  * counted from the corner of the padded plane. Rows stay as they are, but those that no tap reads are left out.
+ *
+ * Small planes (Kernel::small) are packed instead: all pixels of a channel become neighbours, sixteen floats a channel.
  */
 struct Split {
     bool needed = false;
+    bool packed = false;
     int64_t phases = 1;            /* that some tap reads */
     int64_t stride = 1;            /* of the rows that are left */
     int64_t rows = 0, columns = 0; /* of a phase */
@@ -110,8 +113,11 @@ int32_t begin(kofn_conv_plan& plan, const kofn_conv* conv, const kofn_tensor* in
 /** How the planes of an output can be seen as lines of vectors, `lanes` wide; the way with the fewest vectors. */
 Grid grid_of(const kofn_conv_plan& plan, int lanes, bool rows_only);
 
-/** Decides on kernel, grid and cuts of a plan whose shapes, strides, variant and threads are set. */
-void choose(kofn_conv_plan& plan);
+/**
+ * Decides on kernel, grid and cuts of a plan whose shapes, strides, variant and threads are set, and packs small planes
+ * where that is allowed.
+ */
+void choose(kofn_conv_plan& plan, bool may_pack);
 
 /** Then fills in weights, lists and taps, in the order in which the chosen loops read them, and the description. */
 void pack(kofn_conv_plan& plan, const kofn_conv& conv);

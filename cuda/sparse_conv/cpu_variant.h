@@ -24,7 +24,7 @@ struct Tile {
     const int32_t* offsets; /* kept channels' distances from channel 0: [k][outputs at once], or [k] if shared */
     const float* weights;   /* [k][taps][outputs at once] */
     int64_t kept;
-    const int32_t* taps; /* distances of the taps from tap (0, 0), in the order of summation */
+    const int32_t* taps; /* distances of the taps from tap (0, 0), in the order of summation; see Kernel::small */
     int64_t tap_count;
     int64_t in_row;  /* between rows of the input */
     int64_t in_step; /* between vectors of a line, in the input */
@@ -38,6 +38,7 @@ struct Tile {
     const float* bias;
     int32_t outputs; /* of the outputs at once, so many exist */
     int32_t activation;
+    int32_t lines;
     const uint32_t* lanes; /* for each vector of a line, a bit for each lane that exists */
     bool stream;           /* outputs are whole cache lines, and go past the caches */
 };
@@ -50,6 +51,7 @@ struct Kernel {
         rows,   /* 3×3, stride 1 or 2: a loaded vector serves all rows of taps that touch it */
         taps,   /* any taps one after the other, several outputs in lock-step */
         shared, /* as taps, for outputs that have one list: a loaded vector serves all of them */
+        small,  /* 3×3, planes of up to sixteen pixels, packed: taps say for each lane of the output which it reads */
     };
     Method method;
     int lanes;   /* floats of a vector */
@@ -109,6 +111,7 @@ struct Variant {
     int widest, narrowest; /* vectors, in floats */
     int accumulators;      /* sums that fit in registers beside what else is needed there */
     bool holds_kernels;    /* loops over batches of images load each pixel once for a 3×3 kernel */
+    bool small;            /* there are loops for small planes */
     /* The loop over a tile of such size; null if there is none. */
     TileFunction (*tile)(const Kernel& kernel, int lines, int vectors);
     /* The loop for gradients of kernels, and how many vectors it loads for each multiplication; null if there is none. */

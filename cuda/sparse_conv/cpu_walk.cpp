@@ -56,6 +56,19 @@ void split_channel(const kofn_conv_plan& plan, const Element* input, float* work
     }
 }
 
+/** Has the pixels of a small plane follow each other. What is left of the sixteen floats is zero. */
+template <class Element>
+void pack_channel(const kofn_conv_plan& plan, const Element* input, float* workspace, int64_t image, int64_t channel) {
+    const kofn_conv& c = plan.conv;
+    const kofn_strides& in = plan.input_strides;
+    const Element* from = input + in.origin + image * in.image + channel * in.plane;
+    float* to = workspace + image * plan.in_image + channel * plan.in_channel;
+    for (int64_t row = 0; row < c.height; ++row) {
+        copy_elements(from + row * in.row, 1, c.width, to + row * c.width);
+    }
+    std::fill(to + c.height * c.width, to + plan.in_channel, 0.0f);
+}
+
 /**
  * Has the cache fetch the input of the next tile, some channels at a time, while this tile is computed. 1×1 kernels do
  * so little with what they load that large planes otherwise leave them waiting for memory.
@@ -104,7 +117,7 @@ void run_tile(const kofn_conv_plan& plan, const Work& work, const Task& task, in
     const TileFunction run = plan.variant->tile(plan.kernel, static_cast<int>(task.lines), static_cast<int>(vectors));
 
     const int64_t at_once = plan.kernel.outputs;
-    const int64_t taps = static_cast<int64_t>(plan.taps.size());
+    const int64_t taps = int64_t{plan.conv.rows} * plan.conv.columns;
     const int64_t lists = plan.kernel.method == Kernel::shared ? 1 : at_once;
     const kofn_strides& out = plan.output_strides;
     const int64_t at =
@@ -120,6 +133,7 @@ void run_tile(const kofn_conv_plan& plan, const Work& work, const Task& task, in
     tile.out_line = grid.out_line;
     tile.out_step = grid.out_step;
     tile.activation = plan.conv.activation;
+    tile.lines = static_cast<int32_t>(task.lines);
     tile.lanes = grid.lanes.data() + vector;
     tile.stream = task.stream;
     tile.bf16 = plan.widening.needed;
@@ -193,8 +207,9 @@ void run_task(const kofn_conv_plan& plan, const Work& work, int64_t index, int64
 template <class Element>
 const float* split_input(const kofn_conv_plan& plan, const Element* input, float* workspace, int32_t threads) {
     const int64_t channels = plan.conv.inputs;
+    const auto move = plan.split.packed ? pack_channel<Element> : split_channel<Element>;
     for_each(std::min(threads, plan.paying), plan.images * channels,
-             [&](int64_t i) { split_channel(plan, input, workspace, i / channels, i % channels); });
+             [&](int64_t i) { move(plan, input, workspace, i / channels, i % channels); });
     float* rest = workspace + plan.images * plan.in_image;
     std::fill(rest, rest + rest_of_tensor, 0.0f);
     return workspace;

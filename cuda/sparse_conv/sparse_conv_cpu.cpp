@@ -118,7 +118,7 @@ int32_t kofn_cpu_conv_open(const kofn_conv* conv, const kofn_tensor* input, cons
         if (status != KOFN_CONV_OK) {
             return status;
         }
-        choose(*made);
+        choose(*made, true);
         if (input->precision == KOFN_BF16 && !plan_widening(*made)) {
             return KOFN_CONV_SHAPE;
         }

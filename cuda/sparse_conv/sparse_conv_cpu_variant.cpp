@@ -2,6 +2,7 @@
 
 #include "cpu_pixels.h"
 #include "cpu_rows.h"
+#include "cpu_small.h"
 #include "cpu_taps.h"
 
 /** The loops over tiles, and tables of their sizes; CMakeLists.txt compiles this for several instruction sets. */
@@ -97,9 +98,20 @@ TileFunction tile_of(const Kernel& kernel, int lines, int vectors) {
     return kernel.one_tap ? taps_of<Lanes, false, true>(index, sizes) : taps_of<Lanes, false, false>(index, sizes);
 }
 
+#if defined(__AVX512F__)
+constexpr bool has_small = true;
+constexpr TileFunction small = small_tile;
+#else
+constexpr bool has_small = false;
+constexpr TileFunction small = nullptr;
+#endif
+
 TileFunction tile(const Kernel& kernel, int lines, int vectors) {
     if (lines > most_lines || vectors > most_vectors) {
         return nullptr;
+    }
+    if (kernel.method == Kernel::small) {
+        return small;
     }
     return kernel.lanes == widest ? tile_of<widest>(kernel, lines, vectors)
                                   : tile_of<narrowest>(kernel, lines, vectors);
@@ -122,4 +134,4 @@ void widen(const uint16_t* from, int64_t count, float* to) {
 #define KOFN_TEXT(name) KOFN_TEXT_OF(name)
 
 const kofn::conv::Variant kofn::conv::KOFN_VARIANT::variant = {KOFN_TEXT(KOFN_VARIANT), widest, narrowest, accumulators,
-                                                               holds_kernels, tile, gradient, widen};
+                                                               holds_kernels, has_small, tile, gradient, widen};

@@ -9,6 +9,9 @@ final class DefaultDispatch implements Dispatch {
     /** Colours, with which dense kernels fill their vectors badly: the sparse ones win even when all are kept. */
     private static final int FEW_INPUTS = 4;
 
+    /** Of a linear layer, which take less time than LibTorch needs to begin: classifiers of ten classes, say. */
+    private static final int FEW_WEIGHTS = 1 << 14;
+
     private static final String SOURCE = "default rule";
 
     private static final BreakEven ALWAYS = new BreakEven(1, SOURCE);
@@ -20,7 +23,7 @@ final class DefaultDispatch implements Dispatch {
     public BreakEven of(LayerCase layer) {
         LayerShape shape = layer.layer();
         if (shape.window() == null) {
-            return LINEAR;
+            return shape.inputs() * shape.outputs() <= FEW_WEIGHTS ? ALWAYS : LINEAR;
         }
         if (shape.window().height() * shape.window().width() == 1) {
             return ONE_TAP;

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 import javax.imageio.ImageIO;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
@@ -287,5 +289,21 @@ class CommandsIT {
         Cli again = Cli.run("train", "configs/quickstart.yaml", "--out", run);
         assertThat(again.code()).isEqualTo(2);
         assertThat(again.err()).contains("--resume").contains("--force").hasLineCount(1);
+    }
+
+    /** JavaCPP keeps unpacked libraries, and takes them for those of another build if size and time are the same. */
+    @Test
+    void librariesInTheJarHaveTheTimeOfTheirBuild() throws IOException {
+        try (JarFile jar = new JarFile("target/kofn.jar")) {
+            List<JarEntry> libraries = jar.stream()
+                    .filter(entry -> entry.getName().endsWith(".so"))
+                    .toList();
+            for (JarEntry library : libraries) {
+                Path built = Path.of("target/classes", library.getName());
+                assertThat(library.getLastModifiedTime().toMillis())
+                        .as(library.getName())
+                        .isCloseTo(Files.getLastModifiedTime(built).toMillis(), within(2000L));
+            }
+        }
     }
 }
