@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
 import org.kofn.export.SparseModel;
+import org.kofn.runtime.Storage;
 
 /** What runs a network in a measurement of {@code kofn bench model}. */
 enum Engine {
@@ -17,7 +18,9 @@ enum Engine {
     /** ONNX Runtime with its default optimisations: all. */
     ONNX_RUNTIME("ONNX Runtime"),
     /** kofn's sparse runtime. */
-    SPARSE("kofn sparse");
+    SPARSE("kofn sparse"),
+    /** The same with weights and values in bf16. */
+    SPARSE_BF16("kofn sparse, bf16");
 
     private final String words;
 
@@ -48,7 +51,7 @@ enum Engine {
     Path file(ModelFiles files) {
         return switch (this) {
             case ONNX_RUNTIME -> files.onnx();
-            case SPARSE -> files.compact();
+            case SPARSE, SPARSE_BF16 -> files.compact();
             default -> files.modelPt();
         };
     }
@@ -62,6 +65,7 @@ enum Engine {
     Loaded load(ModelFiles files, int threads) {
         return switch (this) {
             case SPARSE -> sparse(SparseModel.open(files.compact(), threads));
+            case SPARSE_BF16 -> sparse(SparseModel.open(files.compact(), threads, Storage.BF16));
             case ONNX_RUNTIME -> new OnnxRuntime(files.onnxRuntime(), files.onnx(), threads);
             case LIBTORCH, LIBTORCH_CHANNELS_LAST -> new FrozenModule(files.modelPt(), torch::freeze);
             case LIBTORCH_OPTIMISED -> new FrozenModule(files.modelPt(), torch::optimize_for_inference);

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
 import org.kofn.runtime.SparseLayer;
+import org.kofn.runtime.Storage;
 import org.kofn.torch.OneDnn;
 import org.kofn.torch.Tensors;
 
@@ -64,11 +65,12 @@ public final class LayerBench implements AutoCloseable {
     /**
      * Measures a layer.
      *
+     * @param storage of the sparse kernel's weights and values; the dense operation has fp32
      * @param denominators densities as one through these; those that the layer cannot have are left out
      * @return null where none of LibTorch's layouts computes the layer, so that there is nothing to compare with
      */
-    public LayerResult run(BenchLayer layer, int batch, int threads, List<Integer> denominators) {
-        LayerCase layerCase = new LayerCase(layer.shape(), batch, threads);
+    public LayerResult run(BenchLayer layer, int batch, int threads, Storage storage, List<Integer> denominators) {
+        LayerCase layerCase = new LayerCase(layer.shape(), batch, threads, storage.word());
         int[] ones = denominators.stream()
                 .mapToInt(one -> one)
                 .filter(one -> kept(layer.shape(), one) > 0)
@@ -129,6 +131,7 @@ public final class LayerBench implements AutoCloseable {
                     layer.shape(),
                     batch,
                     threads,
+                    storage.word(),
                     cold,
                     keepsMemory(),
                     best.ms(),

@@ -16,6 +16,7 @@ import org.kofn.runtime.LayerShape;
  * @param shape the layer
  * @param batch images
  * @param threads that computed
+ * @param precision in which the sparse kernel's weights and values were stored
  * @param cold whether caches were flushed before every repetition
  * @param memoryKept whether malloc keeps what tensors free, see {@link LayerBench#keepsMemory}
  * @param denseMs the fastest of LibTorch's dense layouts
@@ -31,6 +32,7 @@ public record LayerResult(
         LayerShape shape,
         int batch,
         int threads,
+        String precision,
         boolean cold,
         boolean memoryKept,
         double denseMs,
@@ -77,6 +79,11 @@ public record LayerResult(
                 .toList();
         Double own = dense.get(0).ms();
         return new LayerMeasurement(
-                new LayerCase(shape, batch, threads), own == null ? denseMs : own, denseMs, denseLayout, points, n);
+                new LayerCase(shape, batch, threads, precision),
+                own == null ? denseMs : own,
+                denseMs,
+                denseLayout,
+                points,
+                n);
     }
 }

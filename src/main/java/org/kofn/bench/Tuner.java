@@ -10,6 +10,7 @@ import org.kofn.base.KofnException;
 import org.kofn.runtime.DispatchTable;
 import org.kofn.runtime.LayerMeasurement;
 import org.kofn.runtime.LayerShape;
+import org.kofn.runtime.Storage;
 
 /**
  * Measures layers for the dispatcher of the sparse runtime, and keeps every measurement as soon as it is made, so that
@@ -75,7 +76,7 @@ public final class Tuner implements AutoCloseable {
 
     /** Measures a layer and saves that with what was measured before; nothing where LibTorch cannot compute it. */
     public Optional<LayerMeasurement> run(BenchLayer layer, int batch) {
-        LayerResult result = bench.run(layer, batch, threads, DENSITIES);
+        LayerResult result = bench.run(layer, batch, threads, Storage.FP32, DENSITIES);
         if (result == null) {
             return Optional.empty();
         }

@@ -18,6 +18,7 @@ import org.kofn.bench.BenchLayer;
 import org.kofn.bench.LayerBench;
 import org.kofn.bench.LayerResult;
 import org.kofn.runtime.SparseLayer;
+import org.kofn.runtime.Storage;
 import picocli.CommandLine.Option;
 
 /** What {@code kofn bench conv} and {@code kofn bench linear} have in common: options, measuring, the table. */
@@ -51,6 +52,13 @@ final class LayerOptions extends MeasureOptions {
     private List<String> filters;
 
     @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            defaultValue = "fp32",
+            description = "How the sparse kernels store weights and values: fp32 or bf16. Default: ${DEFAULT-VALUE}.")
+    private Storage storage;
+
+    @Option(
             names = "--cold",
             description = "Flush the caches before every repetition. Otherwise what fits into them stays there.")
     private boolean cold;
@@ -72,7 +80,7 @@ final class LayerOptions extends MeasureOptions {
                     if (!json()) {
                         err.println("measuring " + layer.name() + ", batch " + batch);
                     }
-                    LayerResult result = bench.run(layer, batch, threads, DENSITIES);
+                    LayerResult result = bench.run(layer, batch, threads, storage, DENSITIES);
                     if (result == null) {
                         err.println("kofn: " + layer.name() + ": LibTorch computes it in no layout, nothing to compare"
                                 + " with");
@@ -155,8 +163,12 @@ final class LayerOptions extends MeasureOptions {
         }
         kernels(results).forEach(kernel -> mean(table, kernel, results));
         out.printf(
-                "batch %d, %d threads, %s caches%s: how many times faster than dense, by density%n",
-                batch, threads, cold ? "cold" : "warm", share > 1 ? ", share " + share : "");
+                "batch %d, %d threads, %s caches%s%s: how many times faster than dense, by density%n",
+                batch,
+                threads,
+                cold ? "cold" : "warm",
+                share > 1 ? ", share " + share : "",
+                storage == Storage.FP32 ? "" : ", " + storage.word());
         table.lines().forEach(out::println);
         failures(results).forEach(out::println);
     }

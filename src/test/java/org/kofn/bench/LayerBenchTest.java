@@ -15,6 +15,7 @@ import org.kofn.nn.Window;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
 import org.kofn.runtime.SparseLayer;
+import org.kofn.runtime.Storage;
 
 class LayerBenchTest {
     @Test
@@ -88,7 +89,7 @@ class LayerBenchTest {
         assumeThat(SparseLayer.available()).isTrue();
         BenchLayer layer = BenchLayer.of("resnet-20", BenchLayer.Kind.CONV, 1).get(1);
         try (LayerBench bench = new LayerBench(new Effort(2, 1), cold)) {
-            LayerResult result = bench.run(layer, 2, 1, List.of(1, 2, 4));
+            LayerResult result = bench.run(layer, 2, 1, Storage.BF16, List.of(1, 2, 4));
             assertThat(result.n()).isEqualTo(2);
             assertThat(result.dense()).hasSize(DenseLayout.of(result.shape()).size());
             assertThat(result.denseMs())

@@ -155,7 +155,12 @@ class BenchTest {
             lines.put(node.get("batch").asInt() + " " + node.get("engine").asText(), node);
         }
         assertThat(lines.keySet())
-                .contains("1 LibTorch, frozen", "1 ONNX Runtime", "1 kofn sparse", "3 ONNX Runtime", "3 kofn sparse");
+                .contains(
+                        "1 LibTorch, frozen",
+                        "1 ONNX Runtime",
+                        "1 kofn sparse",
+                        "3 kofn sparse",
+                        "3 kofn sparse, bf16");
         lines.forEach((name, line) -> {
             assertThat(line.get("n").asInt()).as(name).isEqualTo(3);
             assertThat(line.get("images_per_s").asDouble())
@@ -167,7 +172,7 @@ class BenchTest {
                 assertThat(line.get("max_difference").asDouble()
                                 / line.get("max_score").asDouble())
                         .as(name)
-                        .isLessThan(1e-5);
+                        .isBetween(name.contains("bf16") ? 1e-5 : 0, name.contains("bf16") ? 0x1p-5 : 1e-5);
             }
             assertThat(line.get("peak_load_bytes").asLong()).as(name).isPositive();
             assertThat(line.get("file_bytes").asLong()).as(name).isPositive();
@@ -189,8 +194,8 @@ class BenchTest {
                 .matches("case +runtime +p50 ms +p99 ms +cold ms +images/s +ratio +peak MB loading +running +file kB"
                         + " +difference +n");
         assertThat(lines.subList(1, lines.size() - 1))
-                .allMatch(line -> line.matches(
-                        "digits-cnn/batch-2 +(LibTorch|kofn)[a-z, ]+( +[\\d,.]+){8}" + " +\\d\\.\\de[-+]\\d+ +2"));
+                .allMatch(line -> line.matches("digits-cnn/batch-2 +(LibTorch|kofn)[a-z, ]+(bf16)?( +[\\d,.]+){8}"
+                        + " +\\d\\.\\de[-+]\\d+ +2"));
         assertThat(lines.get(lines.size() - 1)).startsWith("on cpu (");
     }
 
@@ -240,10 +245,15 @@ class BenchTest {
         assertThat(lines.get(2)).startsWith("linear/64x32 ").contains("64>32 linear share 4");
         assertThat(lines.get(3)).matches("geometric mean +1 +linear +- +- +-( +[\\d.]+){6} +-");
 
+        Cli bf16 = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--precision", "bf16"))
+                .toArray(String[]::new));
+        assertThat(bf16.out()).contains(" warm caches, share 4, bf16: how");
+
         Cli json = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json", "--cold"))
                 .toArray(String[]::new));
         JsonNode line = Json.MAPPER.readTree(json.out());
         assertThat(line.get("case").asText()).isEqualTo("linear/64x32");
+        assertThat(line.get("precision").asText()).isEqualTo("fp32");
         assertThat(line.get("cold").asBoolean()).isTrue();
         assertThat(line.get("shape").get("share").asInt()).isEqualTo(4);
         assertThat(line.get("sparse")).hasSize(6);
