@@ -24,6 +24,7 @@ public:
         plan_.kernel.ends = ends_.data();
         plan_.kernel.parts = parts_.data();
         description = plan_.describe();
+        bytes = records_.bytes() + bias_.bytes() + channels_.bytes() + ends_.bytes() + parts_.bytes();
     }
 
     cudaError_t run(const void* x, void* y, const void* residual, void*, cudaStream_t stream) const override {

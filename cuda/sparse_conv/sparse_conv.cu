@@ -60,6 +60,10 @@ int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan) {
     return plan->workspace_bytes;
 }
 
+int64_t kofn_cuda_conv_bytes(const kofn_cuda_conv_plan* plan) {
+    return plan->bytes;
+}
+
 const char* kofn_cuda_conv_describe(const kofn_cuda_conv_plan* plan) {
     return plan->description.c_str();
 }

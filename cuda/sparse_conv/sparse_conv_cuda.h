@@ -43,6 +43,9 @@ void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan);
 /** Bytes of scratch memory on the device that a run needs; 0 if none. It begins at a multiple of 256 bytes. */
 int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan);
 
+/** Bytes that the plan holds on the device. */
+int64_t kofn_cuda_conv_bytes(const kofn_cuda_conv_plan* plan);
+
 /**
  * What was chosen, for reports: for instance "direct 32x8x7x8, fp32", whose blocks compute 32 outputs of 8 patches of
  * 7 × 8 pixels, or "gathered 128x64, bf16", 128 outputs of 64 pixels. Valid as long as the plan.

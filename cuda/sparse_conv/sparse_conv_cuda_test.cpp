@@ -27,6 +27,7 @@ void test_case(const Case& c, int32_t precision) {
     CHECK(words.rfind(gathered ? "gathered " : "direct ", 0) == 0);
     CHECK(words.find(precision == KOFN_BF16 ? ", bf16" : gathered ? ", tf32" : ", fp32") != std::string::npos);
     CHECK(kofn_cuda_conv_workspace(plan) == 0);
+    CHECK(kofn_cuda_conv_bytes(plan) >= int64_t{2} * conv.outputs * conv.kept * conv.rows * conv.columns);
     const auto call = [plan](const void* x, void* y, const void* residual) {
         CHECK(kofn_cuda_conv_run(plan, x, y, residual, nullptr, nullptr) == KOFN_CONV_OK);
     };

@@ -1,10 +1,15 @@
 package org.kofn.bench;
 
 import java.nio.file.Path;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.kofn.data.DataCatalog;
 import org.kofn.export.SparseModel;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
+import org.kofn.runtime.DispatchTable;
 
 /** What runs a network in a measurement of {@code kofn bench model}. */
 enum Engine {
@@ -44,6 +49,11 @@ enum Engine {
         return ordinal() <= LIBTORCH_OPTIMISED.ordinal();
     }
 
+    /** Whether it runs on a device; those that do not have CPU loops alone here. */
+    boolean runsOn(Device device) {
+        return !device.is_cuda() || this == LIBTORCH || this == LIBTORCH_CHANNELS_LAST || this == SPARSE;
+    }
+
     /** The file that it reads. */
     Path file(ModelFiles files) {
         return switch (this) {
@@ -58,13 +68,24 @@ enum Engine {
         return this == LIBTORCH_CHANNELS_LAST ? images.contiguous(MemoryFormat.ChannelsLast) : images;
     }
 
-    /** Reads its file. */
-    Loaded load(ModelFiles files, int threads) {
+    /**
+     * Reads its file.
+     *
+     * @param device has to stay open as long
+     * @param threads on a CPU
+     */
+    Loaded load(ModelFiles files, Device device, Precision precision, int threads) {
         return switch (this) {
-            case SPARSE -> sparse(SparseModel.open(files.compact(), threads));
+            case SPARSE ->
+                sparse(SparseModel.open(
+                        files.compact(),
+                        Backend.of(device, precision, threads),
+                        DispatchTable.open(DataCatalog.home(), device)));
             case ONNX_RUNTIME -> new OnnxRuntime(files.onnxRuntime(), files.onnx(), threads);
-            case LIBTORCH, LIBTORCH_CHANNELS_LAST -> new FrozenModule(files.modelPt(), torch::freeze);
-            case LIBTORCH_OPTIMISED -> new FrozenModule(files.modelPt(), torch::optimize_for_inference);
+            case LIBTORCH, LIBTORCH_CHANNELS_LAST ->
+                new FrozenModule(files.modelPt(), device, precision.type(), torch::freeze);
+            case LIBTORCH_OPTIMISED ->
+                new FrozenModule(files.modelPt(), device, precision.type(), torch::optimize_for_inference);
         };
     }
 

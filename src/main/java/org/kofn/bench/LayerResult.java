@@ -3,6 +3,7 @@ package org.kofn.bench;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Optional;
+import org.kofn.kernels.Precision;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerMeasurement;
 import org.kofn.runtime.LayerShape;
@@ -15,7 +16,8 @@ import org.kofn.runtime.LayerShape;
  * @param times how often the network has such a layer
  * @param shape the layer
  * @param batch images
- * @param threads that computed
+ * @param threads that computed; 0 on a GPU
+ * @param precision of activations and weights
  * @param cold whether caches were flushed before every repetition
  * @param memoryKept whether malloc keeps what tensors free, see {@link LayerBench#keepsMemory}
  * @param denseMs the fastest of LibTorch's dense layouts
@@ -31,6 +33,7 @@ public record LayerResult(
         LayerShape shape,
         int batch,
         int threads,
+        Precision precision,
         boolean cold,
         boolean memoryKept,
         double denseMs,
@@ -77,6 +80,11 @@ public record LayerResult(
                 .toList();
         Double own = dense.get(0).ms();
         return new LayerMeasurement(
-                new LayerCase(shape, batch, threads), own == null ? denseMs : own, denseMs, denseLayout, points, n);
+                new LayerCase(shape, batch, threads, precision),
+                own == null ? denseMs : own,
+                denseMs,
+                denseLayout,
+                points,
+                n);
     }
 }

@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
             "%nExamples:",
             "  kofn eval runs/quickstart",
             "  kofn eval runs/quickstart --runtime sparse --layers",
+            "  kofn eval runs/quickstart --runtime sparse --device cuda --precision tf32",
             "  kofn eval runs/quickstart/model.safetensors --threads 1 --json"
         })
 final class EvalCommand implements Callable<Integer> {

@@ -17,7 +17,10 @@ import org.kofn.base.Suggest;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.LayerBench;
 import org.kofn.bench.LayerResult;
-import org.kofn.runtime.SparseLayer;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
+import org.kofn.torch.Devices;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What {@code kofn bench conv} and {@code kofn bench linear} have in common: options, measuring, the table. */
@@ -55,17 +58,20 @@ final class LayerOptions extends MeasureOptions {
             description = "Flush the caches before every repetition. Otherwise what fits into them stays there.")
     private boolean cold;
 
+    @Mixin
+    private BackendOptions backend;
+
     /** Measures the layers that {@code listed} finds for a share, and prints them. */
     int run(PrintWriter out, PrintWriter err, Function<Integer, List<BenchLayer>> listed) {
         List<BenchLayer> layers = layers(listed);
         for (int batch : batches) {
             requireBatch("--batch", batch);
         }
-        requireKernels();
         int threads = setThreads();
-        announce(err);
-        try (LayerBench bench = new LayerBench(effort(SECONDS), cold);
-                Device device = new Device("cpu")) {
+        try (Device device = backend.device();
+                LayerBench bench = new LayerBench(device, backend.precision(), effort(SECONDS), cold)) {
+            requireKernels(device);
+            announce(err, device);
             for (int batch : batches) {
                 List<LayerResult> results = new ArrayList<>();
                 for (BenchLayer layer : layers) {
@@ -83,7 +89,7 @@ final class LayerOptions extends MeasureOptions {
                     }
                 }
                 if (!results.isEmpty()) {
-                    print(out, batch, threads, results);
+                    print(out, batch, where(device, threads), results);
                 }
             }
         }
@@ -97,15 +103,15 @@ final class LayerOptions extends MeasureOptions {
     }
 
     /** There is nothing to measure without them. */
-    static void requireKernels() {
-        if (!SparseLayer.available()) {
+    static void requireKernels(Device device) {
+        if (!Backend.of(device, Precision.FP32, 1).available()) {
             throw KofnException.device("the native sparse kernels are missing; `kofn doctor` says why");
         }
     }
 
     /** Says where the baseline suffers. */
-    static void announce(PrintWriter err) {
-        if (!LayerBench.keepsMemory()) {
+    static void announce(PrintWriter err, Device device) {
+        if (!device.is_cuda() && !LayerBench.keepsMemory()) {
             err.println("kofn: malloc gives memory back between calls, which makes LibTorch's large layers slower than"
                     + " they could be; ./kofn sets it right");
         }
@@ -135,7 +141,12 @@ final class LayerOptions extends MeasureOptions {
         return wanted;
     }
 
-    private void print(PrintWriter out, int batch, int threads, List<LayerResult> results) {
+    /** Such as {@code 2 threads}, or {@code cuda:0, tf32}. */
+    private String where(Device device, int threads) {
+        return device.is_cuda() ? Devices.describe(device) + ", " + backend.precision() : threads + " threads";
+    }
+
+    private void print(PrintWriter out, int batch, String where, List<LayerResult> results) {
         Table table = new Table(Stream.concat(
                         Stream.of("layer", "times", "shape", "dense ms", "dense GFLOP/s", "layout"),
                         Stream.concat(DENSITIES.stream().map(LayerOptions::density), Stream.of("n")))
@@ -155,8 +166,8 @@ final class LayerOptions extends MeasureOptions {
         }
         kernels(results).forEach(kernel -> mean(table, kernel, results));
         out.printf(
-                "batch %d, %d threads, %s caches%s: how many times faster than dense, by density%n",
-                batch, threads, cold ? "cold" : "warm", share > 1 ? ", share " + share : "");
+                "batch %d, %s, %s caches%s: how many times faster than dense, by density%n",
+                batch, where, cold ? "cold" : "warm", share > 1 ? ", share " + share : "");
         table.lines().forEach(out::println);
         failures(results).forEach(out::println);
     }

@@ -12,6 +12,9 @@ import org.kofn.base.KofnException;
 import org.kofn.nn.Network;
 import org.kofn.nn.Shape;
 import org.kofn.recipe.Recipe;
+import org.kofn.runtime.Backend;
+import org.kofn.runtime.Dispatch;
+import org.kofn.runtime.DispatchTable;
 import org.kofn.runtime.ParameterMask;
 import org.kofn.runtime.PreparedNetwork;
 import org.kofn.runtime.Removal;
@@ -20,46 +23,58 @@ import org.kofn.torch.Tensors;
 
 /**
  * {@code model.safetensors} in the sparse runtime: network, kept weights and masks come from that file alone. It
- * computes in fp32, whatever the precision of the stored weights, on the CPU. Any number of threads may ask for
- * {@link #logits} at the same time.
+ * computes in the precision of its {@link Backend}, whatever that of the stored weights. Any number of threads may ask
+ * for {@link #logits} at the same time.
  */
 public final class SparseModel implements SavedModel {
-    /** Larger batches are no faster an image, but take more memory. */
+    /** Larger batches are no faster an image on a CPU, but take more memory. */
     private static final int BATCH = 64;
 
     private final Path file;
     private final Network network;
     private final Recipe recipe;
     private final PreparedNetwork prepared;
+    private final Backend backend;
     private final SparseNetwork sparse;
-    private final Device device = Tensors.keep(new Device("cpu"));
 
-    private SparseModel(Path file, Network network, Recipe recipe, PreparedNetwork prepared, int threads) {
+    private SparseModel(
+            Path file, Network network, Recipe recipe, PreparedNetwork prepared, Backend backend, Dispatch dispatch) {
         this.file = file;
         this.network = network;
         this.recipe = recipe;
         this.prepared = prepared;
-        this.sparse = new SparseNetwork(prepared, threads);
+        this.backend = backend;
+        this.sparse = new SparseNetwork(prepared, backend, dispatch);
     }
 
     /**
      * Opens a compact file.
      *
-     * @param threads that one inference uses
+     * @param backend where it runs; closed with the model
+     * @param dispatch decides which layers the sparse kernels compute
      * @throws KofnException (file), in one line, for whatever {@link CompactFile#read} refuses, for a network that this
      *     kofn does not know, and for tensors that are not that network's
      */
-    public static SparseModel open(Path file, int threads) {
+    public static SparseModel open(Path file, Backend backend, Dispatch dispatch) {
         SparseModel model;
         try (CompactModel compact = CompactFile.read(file)) {
-            model = of(compact, threads);
+            model = of(compact, backend, dispatch);
         }
         Pointer.trimMemory(); // What loading freed lies between what stays, and the allocator would keep it.
         return model;
     }
 
+    /** Likewise, on so many threads of the CPU, by the default rule. */
+    public static SparseModel open(Path file, int threads) {
+        return open(file, Backend.ofCpu(threads), DispatchTable.none());
+    }
+
     /** Likewise, from a file that was read; it may be closed then. */
     static SparseModel of(CompactModel compact, int threads) {
+        return of(compact, Backend.ofCpu(threads), DispatchTable.none());
+    }
+
+    private static SparseModel of(CompactModel compact, Backend backend, Dispatch dispatch) {
         Recipe recipe = SavedModel.recipe(compact.file(), compact.recipe());
         Network network = compact.network();
         compact.requireTensorsOf(network);
@@ -70,7 +85,7 @@ public final class SparseModel implements SavedModel {
             masks.put(name, new ParameterMask(pruned.layout(), pruned.mask(), values));
         }
         PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks);
-        return new SparseModel(compact.file(), network, recipe, prepared, threads);
+        return new SparseModel(compact.file(), network, recipe, prepared, backend, dispatch);
     }
 
     @Override
@@ -90,12 +105,12 @@ public final class SparseModel implements SavedModel {
 
     @Override
     public Device device() {
-        return device;
+        return backend.device();
     }
 
     @Override
     public int batch() {
-        return BATCH;
+        return Math.max(BATCH, backend.piece());
     }
 
     /** What the file holds the weights of. */
@@ -126,8 +141,9 @@ public final class SparseModel implements SavedModel {
                     : "of " + images.dim() + " axes";
             throw KofnException.file("%s: takes images of %s, these are %s", file, input, sizes);
         }
-        if (images.scalar_type().intern() != ScalarType.Float || images.is_cuda()) {
-            throw new IllegalArgumentException("images must be float32 on the CPU");
+        if (images.scalar_type().intern() != ScalarType.Float || images.is_cuda() != device().is_cuda()) {
+            throw new IllegalArgumentException(
+                    "images must be float32 on " + device().str().getString());
         }
         return sparse.forward(images);
     }
@@ -136,6 +152,5 @@ public final class SparseModel implements SavedModel {
     public void close() {
         sparse.close();
         prepared.close();
-        device.close();
     }
 }

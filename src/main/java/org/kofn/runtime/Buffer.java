@@ -1,5 +1,6 @@
 package org.kofn.runtime;
 
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Shape;
 
 /**
@@ -10,16 +11,17 @@ import org.kofn.nn.Shape;
  * @param padded how the native kernels have it; null for LibTorch's way
  * @param shape of one image
  * @param batch images
+ * @param precision what its numbers are stored in
  */
-record Buffer(String value, PaddedLayout padded, Shape shape, int batch) {
+record Buffer(String value, PaddedLayout padded, Shape shape, int batch, Precision precision) {
     /** LibTorch's way. */
-    static Buffer plain(String value, Shape shape, int batch) {
-        return new Buffer(value, null, shape, batch);
+    static Buffer plain(String value, Shape shape, int batch, Precision precision) {
+        return new Buffer(value, null, shape, batch, precision);
     }
 
     /** The native kernels' way. */
     static Buffer padded(String value, PaddedLayout layout) {
-        return new Buffer(value, layout, layout.shape(), layout.batch());
+        return new Buffer(value, layout, layout.shape(), layout.batch(), Precision.FP32);
     }
 
     /** A name of its own, for the memory plan. */
@@ -29,6 +31,6 @@ record Buffer(String value, PaddedLayout padded, Shape shape, int batch) {
 
     /** The size of its memory. */
     long bytes() {
-        return padded == null ? Float.BYTES * shape.size() * batch : padded.bytes();
+        return padded == null ? precision.bytes() * shape.size() * batch : padded.bytes();
     }
 }

@@ -1,33 +1,37 @@
 package org.kofn.runtime;
 
+import org.kofn.kernels.Precision;
+
 /**
  * A layer as it is run: what the dispatcher decides about.
  *
  * @param layer its shape
  * @param batch images
- * @param threads that compute it
- * @param precision of activations and weights: fp32
+ * @param threads that compute it; 0 on a GPU
+ * @param precision of activations and weights
  */
-public record LayerCase(LayerShape layer, int batch, int threads, String precision) {
-    /** What the kernels compute in. */
-    public static final String FP32 = "fp32";
-
+public record LayerCase(LayerShape layer, int batch, int threads, Precision precision) {
     /** Checks the numbers. */
     public LayerCase {
-        if (layer == null || batch < 1 || threads < 1 || !FP32.equals(precision)) {
+        if (layer == null || batch < 1 || threads < 0 || precision == null) {
             throw new IllegalArgumentException(
                     "layer " + layer + ", batch " + batch + ", " + threads + " threads, " + precision);
         }
     }
 
-    /** In single precision. */
+    /** On a CPU, in single precision. */
     public LayerCase(LayerShape layer, int batch, int threads) {
-        this(layer, batch, threads, FP32);
+        this(layer, batch, threads, Precision.FP32);
+    }
+
+    /** Whether a GPU runs it. */
+    boolean onGpu() {
+        return threads == 0;
     }
 
     /** How far apart the sizes of two cases are, in factors of two; infinitely far where they do not resemble. */
     double distance(LayerCase other) {
-        if (!layer.resembles(other.layer)) {
+        if (!layer.resembles(other.layer) || precision != other.precision || onGpu() != other.onGpu()) {
             return Double.POSITIVE_INFINITY;
         }
         return factor(layer.inputs(), other.layer.inputs())
@@ -35,16 +39,17 @@ public record LayerCase(LayerShape layer, int batch, int threads, String precisi
                 + factor(layer.height() * layer.width(), other.layer.height() * other.layer.width())
                 + factor(layer.share(), other.layer.share())
                 + factor(batch, other.batch)
-                + factor(threads, other.threads);
+                + (onGpu() ? 0 : factor(threads, other.threads));
     }
 
     private static double factor(int a, int b) {
         return Math.abs(Math.log((double) a / b)) / Math.log(2);
     }
 
-    /** Such as {@code 256>256 3x3 14x14, batch 1, 2 threads}. */
+    /** Such as {@code 256>256 3x3 14x14, batch 1, 2 threads}, or {@code …, batch 1, tf32} on a GPU. */
     @Override
     public String toString() {
-        return layer + ", batch " + batch + ", " + threads + (threads == 1 ? " thread" : " threads");
+        String how = onGpu() ? precision.word() : threads + (threads == 1 ? " thread" : " threads");
+        return layer + ", batch " + batch + ", " + how;
     }
 }

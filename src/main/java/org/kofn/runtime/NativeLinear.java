@@ -1,6 +1,7 @@
 package org.kofn.runtime;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.kofn.kernels.jni.KofnSparseLinear;
@@ -18,6 +19,7 @@ final class NativeLinear implements NativePlan {
     private static final int FP32 = 0;
 
     private final KofnSparseLinear.Plan plan;
+    private final int threads;
 
     /**
      * Makes a plan.
@@ -25,22 +27,28 @@ final class NativeLinear implements NativePlan {
      * @param threads the most that a run may use
      */
     NativeLinear(Op.Linear op, int batch, int threads) {
+        this.threads = threads;
         try (PointerScope scope = new PointerScope()) {
-            KeptWeights weights = KeptWeights.of(op);
-            KofnSparseLinear.Linear linear = new KofnSparseLinear.Linear()
-                    .inputs(weights.kept().inputs())
-                    .outputs(weights.kept().outputs())
-                    .share(weights.kept().share())
-                    .kept(weights.k())
-                    .activation(op.epilogue().rectifier().ordinal())
-                    .indices(weights.indices())
-                    .weights(weights.weights())
-                    .bias(op.bias().data_ptr_float());
+            KofnSparseLinear.Linear linear = description(op);
             PointerPointer<KofnSparseLinear.Plan> made = new PointerPointer<>(1);
             int status = KofnSparseLinear.open(linear, batch, FP32, threads, made);
             NativePlan.check("layer " + op.name(), status);
             plan = Tensors.keep(new KofnSparseLinear.Plan(made.get(0)));
         }
+    }
+
+    /** A layer as the native kernels are told of it; it belongs to the caller's scope. */
+    static KofnSparseLinear.Linear description(Op.Linear op) {
+        KeptWeights weights = KeptWeights.of(op);
+        return new KofnSparseLinear.Linear()
+                .inputs(weights.kept().inputs())
+                .outputs(weights.kept().outputs())
+                .share(weights.kept().share())
+                .kept(weights.k())
+                .activation(op.epilogue().rectifier().ordinal())
+                .indices(weights.indices())
+                .weights(weights.weights())
+                .bias(op.bias().data_ptr_float());
     }
 
     /** Whether the native kernels know layers of that size. */
@@ -50,7 +58,7 @@ final class NativeLinear implements NativePlan {
 
     @Override
     public void run(
-            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, int threads) {
+            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, Pointer stream) {
         NativePlan.check("linear layer", KofnSparseLinear.run(plan, input, output, residual, workspace, threads));
     }
 

@@ -98,9 +98,9 @@ class CommandsIT {
                 .isEqualTo(
                         "kofn: --layers: is about the sparse runtime; add --runtime sparse" + System.lineSeparator());
         Cli device = Cli.run("eval", run, "--runtime", "sparse", "--device", "cuda");
-        assertThat(device.code()).isEqualTo(2);
+        assertThat(device.code()).isEqualTo(4);
         assertThat(device.err())
-                .contains("--device cuda: the sparse runtime computes on the CPU")
+                .contains("kofn: device: cuda: no usable CUDA device here; `kofn doctor` says what is missing")
                 .hasLineCount(1);
     }
 

@@ -18,13 +18,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.kernels.NativeLibrary;
 import org.kofn.torch.Tensors;
 
 /** The plan of a linear layer against the dense layer in double precision. */
 class NativeLinearTest {
     @BeforeEach
     void built() {
-        assumeThat(NativePlan.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
     }
 
     /** k random inputs for each group of outputs. */
@@ -61,7 +62,7 @@ class NativeLinearTest {
             long floats = plan.workspaceBytes() / Float.BYTES;
             FloatPointer scratch =
                     floats == 0 ? null : torch.empty(new long[] {floats}).data_ptr_float();
-            plan.run(x.data_ptr_float(), y.data_ptr_float(), null, scratch, threads);
+            plan.run(x.data_ptr_float(), y.data_ptr_float(), null, scratch, null);
         }
         return y;
     }

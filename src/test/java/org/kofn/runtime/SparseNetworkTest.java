@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.kernels.NativeLibrary;
 import org.kofn.mask.Granularity;
 import org.kofn.nn.Initialisation;
 import org.kofn.nn.Layer;
@@ -30,7 +31,7 @@ import org.kofn.torch.Tensors;
 class SparseNetworkTest {
     @BeforeEach
     void built() {
-        assumeThat(NativePlan.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
     }
 
     private static Trained trained(String model, Shape input) {

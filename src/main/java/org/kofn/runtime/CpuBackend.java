@@ -1,0 +1,61 @@
+package org.kofn.runtime;
+
+import org.bytedeco.pytorch.Device;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
+import org.kofn.torch.Tensors;
+
+/** The CPU: convolutions in padded planes or sixteen images innermost, several threads. */
+final class CpuBackend extends Backend {
+    /** As many as the kernels have lanes. */
+    private static final int PIECE = 16;
+
+    private static final Device CPU = Tensors.keep(new Device("cpu"));
+
+    /** A backend of so many threads. */
+    CpuBackend(int threads) {
+        super(CPU, Precision.FP32, threads);
+        if (threads < 1) {
+            throw new IllegalArgumentException(threads + " threads");
+        }
+    }
+
+    @Override
+    public int piece() {
+        return PIECE;
+    }
+
+    @Override
+    public boolean available() {
+        return NativeLibrary.sparse().loads();
+    }
+
+    @Override
+    boolean pads() {
+        return true;
+    }
+
+    @Override
+    NativePlan convolution(Op.Conv op, Buffer input, Buffer output) {
+        return new NativeConvolution(op, input.padded(), output.padded(), threads());
+    }
+
+    @Override
+    NativePlan linear(Op.Linear op, int batch) {
+        return new NativeLinear(op, batch, threads());
+    }
+
+    /** Prepared networks are on the CPU. */
+    @Override
+    Op placed(Op op) {
+        return op;
+    }
+
+    @Override
+    Session begin() {
+        return Session.onCpu();
+    }
+
+    @Override
+    public void close() {}
+}

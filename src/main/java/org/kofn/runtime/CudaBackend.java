@@ -1,0 +1,115 @@
+package org.kofn.runtime;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
+import org.kofn.nn.Window;
+import org.kofn.torch.Tensors;
+
+/**
+ * An NVIDIA GPU: all values as LibTorch has them, so that its operations, cuDNN's among them, stand between the sparse
+ * kernels without a change of layout. Kernels are only enqueued; the host does not wait.
+ */
+final class CudaBackend extends Backend {
+    /** Enough to fill a GPU with the small images of a data set, and few enough for those of ImageNet. */
+    private static final int PIECE = 128;
+
+    /** So many outputs with one list are rows enough for tensor cores. */
+    private static final int SHARE_OF_TENSOR_CORES = 16;
+
+    private static final Window ONE_PIXEL = Window.square(1, 1, 0);
+
+    private final boolean available;
+    private final Map<String, Op> placed = new ConcurrentHashMap<>();
+
+    /** A backend of a GPU, without the sparse kernels where they were not built. */
+    CudaBackend(Device device, Precision precision) {
+        this(device, precision, NativeLibrary.cuda().loads());
+    }
+
+    /** The same where the kernels are known to be there, emulated perhaps: then {@code device} is a CPU. */
+    CudaBackend(Device device, Precision precision, boolean available) {
+        super(device, precision, 0);
+        this.available = available;
+    }
+
+    @Override
+    public int piece() {
+        return PIECE;
+    }
+
+    @Override
+    public boolean available() {
+        return available;
+    }
+
+    @Override
+    boolean pads() {
+        return false;
+    }
+
+    @Override
+    NativePlan convolution(Op.Conv op, Buffer input, Buffer output) {
+        boolean onePixel = op.window().equals(ONE_PIXEL);
+        return onePixel && isTwoFour(op)
+                ? new CudaTwoFour(
+                        op,
+                        input.batch(),
+                        input.shape().height() * input.shape().width(),
+                        precision())
+                : new CudaConvolution(op, input.shape(), input.batch(), precision());
+    }
+
+    @Override
+    NativePlan linear(Op.Linear op, int batch) {
+        if (isTwoFour(op)) {
+            return new CudaTwoFour(op, batch, 1, precision());
+        }
+        boolean tensorCores =
+                precision() != Precision.FP32 && op.kept() != null && op.kept().share() % SHARE_OF_TENSOR_CORES == 0;
+        return tensorCores ? CudaConvolution.ofLinear(op, batch, precision()) : new CudaLinear(op, batch, precision());
+    }
+
+    private boolean isTwoFour(Op.Weighted op) {
+        return precision() != Precision.FP32 && op.kept() != null && op.kept().isTwoOfFour();
+    }
+
+    /** Copies on the device, made once. */
+    @Override
+    Op placed(Op op) {
+        return placed.computeIfAbsent(op.name(), name -> {
+            try (PointerScope scope = new PointerScope()) {
+                if (op instanceof Op.Weighted layer) {
+                    Weights weights = Weights.dense(
+                            here(layer.weights().dense(), precision().type()));
+                    return layer.with(weights, here(layer.bias(), precision().type()));
+                } else if (op instanceof Op.ScaleShift norm) {
+                    Tensor scale = here(norm.scale(), ScalarType.Float);
+                    return new Op.ScaleShift(norm.name(), norm.input(), scale, here(norm.shift(), ScalarType.Float));
+                }
+                return op;
+            }
+        });
+    }
+
+    private Tensor here(Tensor tensor, ScalarType type) {
+        return Tensors.keep(tensor.to(device(), type, false, true, new MemoryFormatOptional()));
+    }
+
+    @Override
+    Session begin() {
+        return Session.onCuda(device(), precision() == Precision.TF32);
+    }
+
+    @Override
+    public void close() {
+        placed.values().forEach(op -> op.tensors().forEach(Tensor::close));
+        placed.clear();
+    }
+}
