@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "arithmetic.h"
@@ -135,6 +136,49 @@ private:
 
     int64_t bytes_;
     Memory memory_;
+};
+
+/**
+ * Microseconds of each call, again and again after three rounds that warm up. They are timed in turn, so that clock rates
+ * meet all alike. With a warm cache each finds what its own last run left there, not what another did.
+ */
+inline std::vector<std::vector<double>> measure_in_turn(int repeats, bool warm, const Flush& flush,
+                                                        const std::vector<std::function<void()>>& calls) {
+    Stopwatch stopwatch;
+    std::vector<std::vector<double>> times(calls.size());
+    for (int i = -3; i < repeats; ++i) {
+        for (size_t c = 0; c < calls.size(); ++c) {
+            const double us = warm ? stopwatch.time(calls[c], calls[c]) : stopwatch.time(std::cref(flush), calls[c]);
+            if (i >= 0) {
+                times[c].push_back(us);
+            }
+        }
+    }
+    return times;
+}
+
+/** What a user may ask of a bench: "repeats=50 batch=32 case=vgg16", the last one a part of the names. */
+struct Options {
+    int repeats = 50, batch = 32;
+    std::string only;
+
+    Options(int argc, char** argv) {
+        for (int i = 1; i < argc; ++i) {
+            const std::string argument = argv[i];
+            if (argument.rfind("repeats=", 0) == 0) {
+                repeats = std::max(1, std::atoi(argument.c_str() + 8));
+            } else if (argument.rfind("batch=", 0) == 0) {
+                batch = std::max(1, std::atoi(argument.c_str() + 6));
+            } else if (argument.rfind("case=", 0) == 0) {
+                only = argument.substr(5);
+            } else {
+                std::fprintf(stderr, "unknown option %s\n", argv[i]);
+                std::exit(2);
+            }
+        }
+    }
+
+    bool wants(const std::string& name) const { return name.find(only) != std::string::npos; }
 };
 
 /** The first line of a bench: the device, and the bandwidth that it reaches. Returns that. */

@@ -90,6 +90,10 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t size, cuda
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, cudaStream_t) {
     return cudaMemcpy(to, from, size, kind);
 }
+inline cudaError_t cudaMemsetAsync(void* to, int value, std::size_t size, cudaStream_t) {
+    std::memset(to, value, size);
+    return kofn::emulation::result();
+}
 template <class Function>
 inline cudaError_t cudaFuncSetAttribute(Function* function, cudaFuncAttribute, int value) {
     if (value > kofn::emulation::device().shared_bytes) {

@@ -54,6 +54,7 @@ public:
     }
 
     const T* data() const { return data_; }
+    T* data() { return data_; }
     int64_t bytes() const { return bytes_; }
 
 private:
@@ -76,6 +77,20 @@ struct DeviceLimits {
         return limits;
     }
 };
+
+/** What all plans refuse. Tensors have less than 2³¹ elements: kernels count them in 32 bits. `values`: with weights. */
+inline int32_t check_request(const kofn_conv& c, int32_t batch, int32_t precision, bool values = true) {
+    if (const int32_t status = check_shape(c, values); status != KOFN_CONV_OK) {
+        return status;
+    }
+    constexpr int64_t most = INT32_MAX;
+    const int64_t in = int64_t{c.height} * c.width;
+    const int64_t out = outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
+        * outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
+    const bool fits = in_range(batch, 1, 1 << 20) && in_range(precision, KOFN_FP32, KOFN_BF16)
+        && c.inputs <= most / in / batch && c.outputs <= most / out / batch;
+    return fits ? check_indices(c) : KOFN_CONV_SHAPE;
+}
 
 }  // namespace kofn::conv
 
@@ -103,6 +118,9 @@ struct kofn_cuda_conv_plan {
     int64_t inputs() const { return int64_t{batch} * conv.inputs * conv.height * conv.width; }
     int64_t outputs() const { return int64_t{batch} * conv.outputs * out_height * out_width; }
     bool bfloat16() const { return precision == KOFN_BF16; }
+
+    /** Changes the weights, those given being on the device, if the method can. */
+    virtual bool refill(const float*, cudaStream_t, cudaError_t&) { return false; }
 
     /** Launches the kernels. The pointers have been checked. */
     virtual cudaError_t run(const void* x, void* y, const void* residual, void* workspace,

@@ -49,20 +49,25 @@ __device__ __forceinline__ DirectItem item_of(const Direct& d, int32_t tile, int
     }
 }
 
+__device__ __forceinline__ int32_t place_of_output(const Direct& d, int32_t image, int32_t row, int32_t column) {
+    return d.out_origin + image * d.out_image + row * d.out_row + column * d.out_column;
+}
+
 /** Where an output of the tile goes to, but for its channel; −1 if there is none. [patch][row][column] */
 template <class Patch>
 __device__ __forceinline__ int32_t target_of(const Direct& d, int32_t tile, int32_t output) {
     const int32_t column = output % Patch::COLUMNS, row = output / Patch::COLUMNS % Patch::ROWS;
-    const int32_t in_tile = output / (Patch::COLUMNS * Patch::ROWS), plane = d.out_height * d.out_width;
+    const int32_t in_tile = output / (Patch::COLUMNS * Patch::ROWS);
     if constexpr (std::is_same_v<Patch, PointsPatch>) {
+        const int32_t plane = d.out_height * d.out_width;
         const int64_t pixel = int64_t{tile} * d.plane_words + (row * d.lanes + in_tile) * 4 + column;
-        const int64_t image = pixel / plane;
-        return image < d.batch ? static_cast<int32_t>(image * d.outputs * plane + pixel % plane) : -1;
+        const int32_t image = static_cast<int32_t>(pixel / plane), in_plane = static_cast<int32_t>(pixel % plane);
+        return image < d.batch ? place_of_output(d, image, in_plane / d.out_width, in_plane % d.out_width) : -1;
     } else {
         const int32_t patch = tile * d.lanes + in_tile;
         const DirectPatch at = DirectPatch::of<Patch>(d, patch);
         const bool there = patch < d.patches && at.row + row < d.out_height && at.column + column < d.out_width;
-        return there ? at.image * d.outputs * plane + (at.row + row) * d.out_width + at.column + column : -1;
+        return there ? place_of_output(d, at.image, at.row + row, at.column + column) : -1;
     }
 }
 
@@ -124,10 +129,11 @@ private:
     int32_t groups_, stride_;
 };
 
-/** Bias, residual, activation; y at `at`. */
+/** Bias, residual, activation; y at `at`, counted within a plane. */
 template <class T>
-__device__ __forceinline__ void finish(const Direct& d, float sum, int32_t output, int32_t at) {
-    sum += d.bias[output];
+__device__ __forceinline__ void finish(const Direct& d, float sum, const DirectOutput& output, int32_t at) {
+    sum += output.bias;
+    at += output.plane;
     if (d.residual != nullptr) {
         if constexpr (std::is_same_v<T, float>) {
             sum += static_cast<const float*>(d.residual)[at];
@@ -152,7 +158,7 @@ constexpr int DIRECT_TURN_PITCH = Patch::COLUMNS == 8 ? 12 : Patch::COLUMNS; // 
 template <class T, class Patch>
 __device__ __forceinline__ void store_sums(const Direct& d, const float (&sums)[Patch::ROWS][Patch::COLUMNS],
                                            float* turned, const int32_t* targets, int32_t first_output) {
-    const int32_t lane = static_cast<int32_t>(threadIdx.x) % 32, plane = d.out_height * d.out_width;
+    const int32_t lane = static_cast<int32_t>(threadIdx.x) % 32;
 #pragma unroll
     for (int row = 0; row < Patch::ROWS; ++row) {
 #pragma unroll
@@ -166,7 +172,7 @@ __device__ __forceinline__ void store_sums(const Direct& d, const float (&sums)[
             const int32_t output = first_output + from / d.lanes;
             const int32_t to = targets[(from % d.lanes * Patch::ROWS + row) * Patch::COLUMNS + column];
             if (to >= 0 && output < d.outputs) {
-                finish<T>(d, turned[from * DIRECT_TURN_PITCH<Patch> + column], output, to + output * plane);
+                finish<T>(d, turned[from * DIRECT_TURN_PITCH<Patch> + column], d.list[output], to);
             }
         }
         __syncwarp();
@@ -199,7 +205,7 @@ __global__ void __launch_bounds__(DIRECT_THREADS, 1) direct(KOFN_GRID_CONSTANT(D
     const int32_t* ends = d.ends + part.first_end + in_block;
     int32_t entry = 0, next_end = *ends;
     // Places without an output have ends of 0: they fetch a record, and use none.
-    const float* records = d.records + int64_t{output < d.outputs ? output : 0} * d.kept * d.record;
+    const float* records = d.records + d.list[output < d.outputs ? output : 0].first * d.record;
     const float* const x = ring + Patch::base(d, thread % d.lanes);
     typename Patch::Record record;
     record.fetch(d, records);

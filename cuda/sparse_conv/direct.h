@@ -22,18 +22,26 @@ struct DirectPart {
     int64_t first_end;               /* in Direct::ends: [chunks][outputs of a block] */
 };
 
+/** An output: where its list begins, where its plane lies, its bias. */
+struct alignas(16) DirectOutput {
+    int64_t first; /* entry of all lists */
+    int32_t plane;
+    float bias;
+};
+
 /** The kernel's parameter. Blocks are counted as [tiles][output blocks]. */
 struct Direct {
     const void *x, *residual;
     void* y;
-    const float* bias;       /* [outputs] */
-    const float* records;    /* [outputs][kept][record]: weights of an entry, then the place of its channel in the ring */
-    const int32_t* channels; /* offsets of planes */
-    const int32_t* ends;     /* entries that are done after a step */
-    const DirectPart* parts; /* [output blocks] */
+    const float* records;     /* [entries of all lists][record]: weights, then the place of the channel in the ring */
+    const DirectOutput* list; /* [outputs] */
+    const int32_t* channels;  /* offsets of planes */
+    const int32_t* ends;      /* entries that are done after a step */
+    const DirectPart* parts;  /* [output blocks] */
 
-    int32_t batch, inputs, outputs, kept, activation;
+    int32_t batch, inputs, outputs, activation;
     int32_t height, width, out_height, out_width;
+    int32_t out_origin, out_image, out_row, out_column; /* of y: where the first is, and from one to the next */
     int32_t rows, columns, stride_rows, stride_columns, padding_rows, padding_columns;
 
     int32_t lanes, patches, patch_rows, patch_columns; /* patches: of all images; of one, down and across */

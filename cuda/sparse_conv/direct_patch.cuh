@@ -79,7 +79,6 @@ struct RowsPatch {
         }
     }
 
-private:
     __device__ __forceinline__ static void load(float (&values)[PITCH], const float* x) {
 #pragma unroll
         for (int i = 0; i + 4 <= IN_COLUMNS; i += 4) {

@@ -10,16 +10,6 @@ using namespace kofn::conv;
 
 namespace {
 
-/** Tensors have less than 2³¹ elements: kernels count them in 32 bits. */
-int32_t check_tensors(const kofn_conv& c, int32_t batch) {
-    constexpr int64_t most = INT32_MAX;
-    const int64_t in = int64_t{c.height} * c.width;
-    const int64_t out = outputs_along(c.height, c.rows, c.stride_rows, c.padding_rows)
-        * outputs_along(c.width, c.columns, c.stride_columns, c.padding_columns);
-    const bool fits = c.inputs <= most / in / batch && c.outputs <= most / out / batch;
-    return fits ? KOFN_CONV_OK : KOFN_CONV_SHAPE;
-}
-
 /** The plan of the method that suits a convolution. */
 std::unique_ptr<kofn_cuda_conv_plan> make_plan(const kofn_conv& conv, int32_t batch, int32_t precision) {
     const DeviceLimits limits = DeviceLimits::ask();
@@ -33,13 +23,7 @@ int32_t kofn_cuda_conv_open(const kofn_conv* conv, int32_t batch, int32_t precis
     if (conv == nullptr || plan == nullptr) {
         return KOFN_CONV_NULL;
     }
-    int32_t status = check_shape(*conv);
-    if (status == KOFN_CONV_OK && (!in_range(batch, 1, 1 << 20) || !in_range(precision, KOFN_FP32, KOFN_BF16))) {
-        status = KOFN_CONV_SHAPE;
-    }
-    status = status != KOFN_CONV_OK ? status : check_tensors(*conv, batch);
-    status = status != KOFN_CONV_OK ? status : check_indices(*conv);
-    if (status != KOFN_CONV_OK) {
+    if (const int32_t status = check_request(*conv, batch, precision); status != KOFN_CONV_OK) {
         return status;
     }
     try {
@@ -66,6 +50,17 @@ int64_t kofn_cuda_conv_bytes(const kofn_cuda_conv_plan* plan) {
 
 const char* kofn_cuda_conv_describe(const kofn_cuda_conv_plan* plan) {
     return plan->description.c_str();
+}
+
+int32_t kofn_cuda_conv_set_weights(kofn_cuda_conv_plan* plan, const float* weights, void* stream) {
+    if (plan == nullptr || weights == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    cudaError_t error = cudaSuccess;
+    if (!plan->refill(weights, static_cast<cudaStream_t>(stream), error)) {
+        return KOFN_CONV_SHAPE;
+    }
+    return error == cudaSuccess ? KOFN_CONV_OK : KOFN_CONV_LAUNCH;
 }
 
 int32_t kofn_cuda_conv_run(const kofn_cuda_conv_plan* plan, const void* input, void* output, const void* residual,

@@ -91,21 +91,12 @@ void time_layer(const Layer& layer, int32_t batch, int repeats, double bandwidth
     const int64_t inputs = int64_t{batch} * spec.inputs * spec.height * spec.width;
     const int64_t outputs = int64_t{batch} * spec.outputs * spec.out_height() * spec.out_width();
     const bench::Memory x(inputs, false), y(outputs, false), half_x(inputs, true), half_y(outputs, true);
-    bench::Stopwatch stopwatch;
+    std::vector<std::function<void()>> calls;
+    for (const auto& contender : contenders) {
+        calls.push_back([&, c = contender.get()] { c->bf16() ? c->run(half_x, half_y) : c->run(x, y); });
+    }
     for (const bool warm : {true, false}) {
-        std::vector<std::vector<double>> times(contenders.size());
-        for (int i = -3; i < repeats; ++i) {
-            for (size_t c = 0; c < contenders.size(); ++c) {
-                const auto run = [&] {
-                    contenders[c]->bf16() ? contenders[c]->run(half_x, half_y) : contenders[c]->run(x, y);
-                };
-                // Each finds what its own last run left in the cache, not what another did.
-                const double us = warm ? stopwatch.time(run, run) : stopwatch.time(std::cref(flush), run);
-                if (i >= 0) {
-                    times[c].push_back(us);
-                }
-            }
-        }
+        const auto times = bench::measure_in_turn(repeats, warm, flush, calls);
         for (size_t c = 0; c < contenders.size(); ++c) {
             contenders[c]->print(warm, times[c], bandwidth);
         }
@@ -115,26 +106,12 @@ void time_layer(const Layer& layer, int32_t batch, int repeats, double bandwidth
 }  // namespace
 
 int main(int argc, char** argv) {
-    int repeats = 50, batch = 32;
-    std::string only;
-    for (int i = 1; i < argc; ++i) {
-        const std::string argument = argv[i];
-        if (argument.rfind("repeats=", 0) == 0) {
-            repeats = std::max(1, std::atoi(argument.c_str() + 8));
-        } else if (argument.rfind("batch=", 0) == 0) {
-            batch = std::max(1, std::atoi(argument.c_str() + 6));
-        } else if (argument.rfind("case=", 0) == 0) {
-            only = argument.substr(5);
-        } else {
-            std::fprintf(stderr, "unknown option %s\n", argv[i]);
-            return 2;
-        }
-    }
+    const bench::Options options(argc, argv);
     const double bandwidth = bench::print_device();
     const bench::Flush flush;
     for (const Layer& layer : layers) {
-        if (std::string(layer.name).find(only) != std::string::npos) {
-            time_layer(layer, batch, repeats, bandwidth, flush);
+        if (options.wants(layer.name)) {
+            time_layer(layer, options.batch, options.repeats, bandwidth, flush);
         }
     }
     return 0;

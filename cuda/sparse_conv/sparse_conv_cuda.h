@@ -40,6 +40,12 @@ extern "C" {
 int32_t kofn_cuda_conv_open(const kofn_conv* conv, int32_t batch, int32_t precision, kofn_cuda_conv_plan** plan);
 void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan);
 
+/**
+ * Other values for the same lists, for training, asynchronously on `stream`: weights [O/b][k][b][R][S], fp32, in device
+ * memory. The bias stays. Runs on other streams must have ended. KOFN_CONV_SHAPE for the gathered method.
+ */
+int32_t kofn_cuda_conv_set_weights(kofn_cuda_conv_plan* plan, const float* weights, void* stream);
+
 /** Bytes of scratch memory on the device that a run needs; 0 if none. It begins at a multiple of 256 bytes. */
 int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan);
 

@@ -92,21 +92,12 @@ void time_layer(const Named& named, int32_t batch, int repeats, double bandwidth
     }
     const int64_t inputs = int64_t{batch} * named.inputs, outputs = int64_t{batch} * named.outputs;
     const bench::Memory x(inputs, false), y(outputs, false), half_x(inputs, true), half_y(outputs, true);
-    bench::Stopwatch stopwatch;
+    std::vector<std::function<void()>> calls;
+    for (const auto& contender : contenders) {
+        calls.push_back([&, c = contender.get()] { c->bf16() ? c->run(half_x, half_y) : c->run(x, y); });
+    }
     for (const bool warm : {true, false}) {
-        std::vector<std::vector<double>> times(contenders.size());
-        for (int i = -3; i < repeats; ++i) {
-            for (size_t c = 0; c < contenders.size(); ++c) {
-                const auto run = [&] {
-                    contenders[c]->bf16() ? contenders[c]->run(half_x, half_y) : contenders[c]->run(x, y);
-                };
-                // Each finds what its own last run left in the cache, not what another did.
-                const double us = warm ? stopwatch.time(run, run) : stopwatch.time(std::cref(flush), run);
-                if (i >= 0) {
-                    times[c].push_back(us);
-                }
-            }
-        }
+        const auto times = bench::measure_in_turn(repeats, warm, flush, calls);
         for (size_t c = 0; c < contenders.size(); ++c) {
             contenders[c]->print(warm, times[c], bandwidth);
         }

@@ -74,6 +74,14 @@ public abstract sealed class Backend implements AutoCloseable permits CpuBackend
     /** Whether convolutions read and write {@link PaddedLayout}s; otherwise all values are as LibTorch has them. */
     abstract boolean pads();
 
+    /**
+     * The break-even density of layers whose kernel is the faster one by its nature; null for all others, about which
+     * measurements decide.
+     */
+    BreakEven certain(Op.Weighted op) {
+        return null;
+    }
+
     /** The plan of a convolution between two values. */
     abstract NativePlan convolution(Op.Conv op, Buffer input, Buffer output);
 

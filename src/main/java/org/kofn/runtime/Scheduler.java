@@ -93,7 +93,10 @@ final class Scheduler {
     }
 
     private BreakEven breakEven(Op.Weighted op) {
-        return dispatch.of(backend.layerCase(LayerShape.of(op, shapes.get(op.input())), batch));
+        BreakEven certain = backend.certain(op);
+        return certain != null
+                ? certain
+                : dispatch.of(backend.layerCase(LayerShape.of(op, shapes.get(op.input())), batch));
     }
 
     /** The form in which an operation reads its input: what comes out of strides is smaller, and converted after it. */

@@ -32,6 +32,11 @@ public final class CudaDevice {
         }
     }
 
+    /** Waits until the current device has done all that it was asked for. */
+    public static void synchronize() {
+        check(cudart.cudaDeviceSynchronize());
+    }
+
     /** The GPU's name. */
     public static String name(int index) {
         try (PointerScope scope = new PointerScope()) {

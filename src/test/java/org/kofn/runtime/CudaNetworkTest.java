@@ -111,6 +111,22 @@ class CudaNetworkTest {
         }
     }
 
+    /** A layer that keeps two of every four is faster on sparse tensor cores, whatever was measured of other lists. */
+    @Test
+    void twoOfEveryFourNeedNoMeasurement() {
+        Network network = Zoo.build("lenet-300-100", new Shape(1, 28, 28), 10);
+        try (Trained trained = new Trained(network, 2).prune("fc2", Granularity.N_M, 1, 2);
+                PreparedNetwork prepared = trained.prepare();
+                SparseNetwork sparse = new SparseNetwork(prepared, CudaBackends.of(Precision.TF32), Dispatch.at(0))) {
+            List<String> layers = sparse.layers(8);
+            assertThat(layers.get(0)).contains("dense").endsWith("LibTorch");
+            assertThat(layers.get(1))
+                    .startsWith(
+                            "fc2: sparse, density 0.500, break-even density 0.50 (2:4 on sparse tensor cores), 2:4 ");
+            assertThat(error(sparse, trained, 8)).isLessThan(2e-3);
+        }
+    }
+
     /** Pieces run one after another in the same memory, which is planned once. */
     @Test
     void largerBatchesRunInPieces() {

@@ -13,13 +13,18 @@ import org.bytedeco.javacpp.annotation.Opaque;
 import org.bytedeco.javacpp.annotation.Platform;
 
 /**
- * The C interfaces of {@code cuda/sparse_conv/sparse_conv_cuda.h}, {@code cuda/sparse_linear/sparse_linear_cuda.h} and
- * {@code cuda/two_four/two_four.h}, word for word; those headers say what everything means. Layers are described as for
- * the CPU, but for those that keep two of every four. The library is built where there was an nvcc, and used where
- * there is a driver.
+ * The C interfaces of {@code cuda/sparse_conv/sparse_conv_cuda.h}, {@code sparse_conv_backward_cuda.h} beside it,
+ * {@code cuda/sparse_linear/sparse_linear_cuda.h} and {@code cuda/two_four/two_four.h}, word for word; those headers
+ * say what everything means. Layers are described as for the CPU, but for those that keep two of every four. The
+ * library is built where there was an nvcc, and used where there is a driver.
  */
 @Platform(
-        include = {"sparse_conv/sparse_conv_cuda.h", "sparse_linear/sparse_linear_cuda.h", "two_four/two_four.h"},
+        include = {
+            "sparse_conv/sparse_conv_cuda.h",
+            "sparse_conv/sparse_conv_backward_cuda.h",
+            "sparse_linear/sparse_linear_cuda.h",
+            "two_four/two_four.h"
+        },
         link = "kofn_cuda",
         library = "jnikofn_sparse_cuda")
 public final class KofnSparseCuda {
@@ -86,6 +91,16 @@ public final class KofnSparseCuda {
         }
     }
 
+    /** {@code kofn_cuda_conv_backward}. */
+    @Opaque
+    @Name("kofn_cuda_conv_backward")
+    public static final class BackwardPlan extends Pointer {
+        /** The plan at an address. */
+        public BackwardPlan(Pointer address) {
+            super(address);
+        }
+    }
+
     /** {@code kofn_cuda_linear_plan}. */
     @Opaque
     @Name("kofn_cuda_linear_plan")
@@ -137,6 +152,51 @@ public final class KofnSparseCuda {
             @Const Pointer input,
             Pointer output,
             @Const Pointer residual,
+            Pointer workspace,
+            Pointer stream);
+
+    /** Other values for the same lists. */
+    @Name("kofn_cuda_conv_set_weights")
+    public static native int setWeights(ConvolutionPlan plan, @Const FloatPointer weights, Pointer stream);
+
+    /** Makes a plan of the gradients. */
+    @Name("kofn_cuda_conv_backward_open")
+    public static native int backwardOpen(
+            @Const KofnSparseConv.Convolution convolution,
+            int batch,
+            int precision,
+            @Cast("kofn_cuda_conv_backward**") PointerPointer<BackwardPlan> plan);
+
+    /** Frees a plan. */
+    @Name("kofn_cuda_conv_backward_close")
+    public static native void backwardClose(BackwardPlan plan);
+
+    /** Bytes of scratch memory of the data's gradient. */
+    @Name("kofn_cuda_conv_backward_data_workspace")
+    public static native @Cast("int64_t") long dataWorkspace(@Const BackwardPlan plan);
+
+    /** Bytes of scratch memory of the weights' gradient. */
+    @Name("kofn_cuda_conv_backward_weights_workspace")
+    public static native @Cast("int64_t") long weightsWorkspace(@Const BackwardPlan plan);
+
+    /** The gradient of the data. */
+    @Name("kofn_cuda_conv_backward_data")
+    public static native int backwardData(
+            @Const BackwardPlan plan,
+            @Const FloatPointer weights,
+            @Const Pointer gradOutput,
+            Pointer gradInput,
+            Pointer workspace,
+            Pointer stream);
+
+    /** The gradients of the kept kernels and the bias. */
+    @Name("kofn_cuda_conv_backward_weights")
+    public static native int backwardWeights(
+            @Const BackwardPlan plan,
+            @Const Pointer input,
+            @Const Pointer gradOutput,
+            FloatPointer gradWeights,
+            FloatPointer gradBias,
             Pointer workspace,
             Pointer stream);
 
