@@ -17,7 +17,6 @@ import org.kofn.base.Suggest;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.LayerBench;
 import org.kofn.bench.LayerResult;
-import org.kofn.kernels.Precision;
 import org.kofn.runtime.Backend;
 import org.kofn.torch.Devices;
 import picocli.CommandLine.Mixin;
@@ -104,7 +103,7 @@ final class LayerOptions extends MeasureOptions {
 
     /** There is nothing to measure without them. */
     static void requireKernels(Device device) {
-        if (!Backend.of(device, Precision.FP32, 1).available()) {
+        if (!Backend.available(device)) {
             throw KofnException.device("the native sparse kernels are missing; `kofn doctor` says why");
         }
     }

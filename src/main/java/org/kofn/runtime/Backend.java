@@ -2,6 +2,7 @@ package org.kofn.runtime;
 
 import org.bytedeco.pytorch.Device;
 import org.kofn.base.KofnException;
+import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.Precision;
 
 /**
@@ -45,6 +46,13 @@ public abstract sealed class Backend implements AutoCloseable permits CpuBackend
         }
     }
 
+    /** Whether the sparse kernels of a device are there; otherwise LibTorch computes all. */
+    public static boolean available(Device device) {
+        return device.is_cuda()
+                ? NativeLibrary.cuda().loads()
+                : NativeLibrary.sparse().loads();
+    }
+
     /** Where values are. */
     public final Device device() {
         return device;
@@ -68,8 +76,8 @@ public abstract sealed class Backend implements AutoCloseable permits CpuBackend
     /** Images that run together at most, so that memory does not grow with batches. */
     public abstract int piece();
 
-    /** Whether the sparse kernels are there; otherwise LibTorch computes all. */
-    public abstract boolean available();
+    /** Whether the sparse kernels are there. */
+    abstract boolean available();
 
     /** Whether convolutions read and write {@link PaddedLayout}s; otherwise all values are as LibTorch has them. */
     abstract boolean pads();
@@ -92,7 +100,9 @@ public abstract sealed class Backend implements AutoCloseable permits CpuBackend
     abstract Op placed(Op op);
 
     /** Begins an inference on this thread; whoever begins it ends it. */
-    abstract Session begin();
+    final Session begin() {
+        return Session.on(device);
+    }
 
     @Override
     public abstract void close();

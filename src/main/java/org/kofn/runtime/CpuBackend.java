@@ -1,7 +1,6 @@
 package org.kofn.runtime;
 
 import org.bytedeco.pytorch.Device;
-import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.Precision;
 import org.kofn.torch.Tensors;
 
@@ -26,8 +25,8 @@ final class CpuBackend extends Backend {
     }
 
     @Override
-    public boolean available() {
-        return NativeLibrary.sparse().loads();
+    boolean available() {
+        return available(device());
     }
 
     @Override
@@ -49,11 +48,6 @@ final class CpuBackend extends Backend {
     @Override
     Op placed(Op op) {
         return op;
-    }
-
-    @Override
-    Session begin() {
-        return Session.onCpu();
     }
 
     @Override

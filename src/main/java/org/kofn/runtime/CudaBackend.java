@@ -7,14 +7,15 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.Precision;
 import org.kofn.nn.Window;
+import org.kofn.torch.CudaMath;
 import org.kofn.torch.Tensors;
 
 /**
  * An NVIDIA GPU: all values as LibTorch has them, so that its operations, cuDNN's among them, stand between the sparse
- * kernels without a change of layout. Kernels are only enqueued; the host does not wait.
+ * kernels without a change of layout. Kernels are only enqueued; the host does not wait. While a backend is open,
+ * LibTorch's dense operations round no more than its precision allows, in the whole process.
  */
 final class CudaBackend extends Backend {
     /** Enough to fill a GPU with the small images of a data set, and few enough for those of ImageNet. */
@@ -29,17 +30,19 @@ final class CudaBackend extends Backend {
     private static final Window ONE_PIXEL = Window.square(1, 1, 0);
 
     private final boolean available;
+    private final CudaMath.Setting math;
     private final Map<String, Op> placed = new ConcurrentHashMap<>();
 
     /** A backend of a GPU, without the sparse kernels where they were not built. */
     CudaBackend(Device device, Precision precision) {
-        this(device, precision, NativeLibrary.cuda().loads());
+        this(device, precision, available(device));
     }
 
     /** The same where the kernels are known to be there, emulated perhaps: then {@code device} is a CPU. */
     CudaBackend(Device device, Precision precision, boolean available) {
         super(device, precision, 0);
         this.available = available;
+        this.math = CudaMath.of(precision == Precision.TF32);
     }
 
     @Override
@@ -48,7 +51,7 @@ final class CudaBackend extends Backend {
     }
 
     @Override
-    public boolean available() {
+    boolean available() {
         return available;
     }
 
@@ -114,13 +117,9 @@ final class CudaBackend extends Backend {
     }
 
     @Override
-    Session begin() {
-        return Session.onCuda(device(), precision() == Precision.TF32);
-    }
-
-    @Override
     public void close() {
         placed.values().forEach(op -> op.tensors().forEach(Tensor::close));
         placed.clear();
+        math.close();
     }
 }

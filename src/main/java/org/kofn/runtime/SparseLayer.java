@@ -27,8 +27,7 @@ public final class SparseLayer implements AutoCloseable {
     private final List<NativePlan> plans = new ArrayList<>();
 
     /**
-     * A layer with the weights of one after another density. Until it is closed, LibTorch rounds as the backend's
-     * precision says, so that it may be measured beside this.
+     * A layer with the weights of one after another density.
      *
      * @param backend where it runs; closed with this
      * @param kept k for each of them, 1 … n
