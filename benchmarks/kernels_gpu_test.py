@@ -3,7 +3,7 @@
 
     benchmarks/kernels_gpu_test.py [LIBRARY]
 
-LIBRARY is libcuda_emulated.so, our kernels compiled for the host: with it, the calls of the script are tested too.
+LIBRARY is emulated/libkofn_cuda.so, our kernels compiled for the host: with it, the calls of the script are tested too.
 """
 
 import contextlib

@@ -32,6 +32,7 @@ public:
     DeviceArray() = default;
     explicit DeviceArray(const std::vector<T>& values) {
         const size_t bytes = values.size() * sizeof(T);
+        bytes_ = static_cast<int64_t>(bytes);
         require(cudaMalloc(&data_, bytes == 0 ? 1 : bytes));
         if (const cudaError_t error = cudaMemcpy(data_, values.data(), bytes, cudaMemcpyHostToDevice);
             error != cudaSuccess) {
@@ -39,9 +40,11 @@ public:
             require(error);
         }
     }
-    DeviceArray(DeviceArray&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+    DeviceArray(DeviceArray&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
     DeviceArray& operator=(DeviceArray&& other) noexcept {
         std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
         return *this;
     }
     ~DeviceArray() {
@@ -51,9 +54,12 @@ public:
     }
 
     const T* data() const { return data_; }
+    T* data() { return data_; }
+    int64_t bytes() const { return bytes_; }
 
 private:
     T* data_ = nullptr;
+    int64_t bytes_ = 0;
 };
 
 /** What a plan asks of its device. */
@@ -93,6 +99,7 @@ struct kofn_cuda_conv_plan {
     kofn_conv conv; /* without the arrays */
     int32_t batch, precision, out_height, out_width;
     int64_t workspace_bytes = 0;
+    int64_t bytes = 0; /* on the device */
     std::string description;
 
     kofn_cuda_conv_plan(const kofn_conv& of, int32_t batch_, int32_t precision_)
@@ -111,6 +118,9 @@ struct kofn_cuda_conv_plan {
     int64_t inputs() const { return int64_t{batch} * conv.inputs * conv.height * conv.width; }
     int64_t outputs() const { return int64_t{batch} * conv.outputs * out_height * out_width; }
     bool bfloat16() const { return precision == KOFN_BF16; }
+
+    /** Changes the weights, those given being on the device, if the method can. */
+    virtual bool refill(const float*, cudaStream_t, cudaError_t&) { return false; }
 
     /** Launches the kernels. The pointers have been checked. */
     virtual cudaError_t run(const void* x, void* y, const void* residual, void* workspace,

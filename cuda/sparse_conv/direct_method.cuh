@@ -21,6 +21,28 @@ inline std::vector<float> direct_records(const kofn_conv& conv, const DirectPlan
     return records;
 }
 
+/** The parameter of the kernel that changes the weights of records. */
+struct DirectRefill {
+    int32_t kept, share, taps, record;
+    int64_t words;        /* weights of all records */
+    const float* weights; /* [O/b][k][b][taps] */
+    float* records;
+};
+
+constexpr int32_t REFILL_THREADS = 256;
+
+/** As direct_records, on the device; places stay. */
+template <bool BF16>
+__global__ void __launch_bounds__(REFILL_THREADS) refill_records(KOFN_GRID_CONSTANT(DirectRefill) p) {
+    const int64_t threads = int64_t{REFILL_THREADS} * gridDim.x;
+    for (int64_t i = int64_t{REFILL_THREADS} * blockIdx.x + threadIdx.x; i < p.words; i += threads) {
+        const int64_t entry = i / p.taps, output = entry / p.kept, kept = entry % p.kept;
+        const int64_t kernel = (output / p.share * p.kept + kept) * p.share + output % p.share;
+        const float word = p.weights[kernel * p.taps + i % p.taps];
+        p.records[entry * p.record + i % p.taps] = BF16 ? from_bfloat16(to_bfloat16(word)) : word;
+    }
+}
+
 class DirectMethod final : public kofn_cuda_conv_plan {
 public:
     DirectMethod(const kofn_conv& of, const DirectPlan& plan, const DirectLists& lists, int32_t batch_,
@@ -32,6 +54,7 @@ public:
         arrays_.give(plan_.kernel);
         plan_.kernel.records = records_.data();
         description = plan_.describe() + (plan_.bf16 ? ", bf16" : ", fp32");
+        bytes = arrays_.bytes() + records_.bytes();
     }
 
     cudaError_t run(const void* x, void* y, const void* residual, void*, cudaStream_t stream) const override {
@@ -40,6 +63,17 @@ public:
         kernel.y = y;
         kernel.residual = residual;
         return plan_.launch(kernel, stream);
+    }
+
+    bool refill(const float* weights, cudaStream_t stream, cudaError_t& error) override {
+        const int32_t taps = conv.rows * conv.columns;
+        const int64_t words = int64_t{conv.outputs} * conv.kept * taps;
+        const DirectRefill p{conv.kept, conv.share, taps, plan_.kernel.record, words, weights, records_.data()};
+        const int64_t blocks = std::min<int64_t>((words + REFILL_THREADS - 1) / REFILL_THREADS, 4096);
+        const auto function = plan_.bf16 ? &refill_records<true> : &refill_records<false>;
+        KOFN_LAUNCH(function, static_cast<unsigned>(blocks), REFILL_THREADS, 0, stream, p);
+        error = cudaGetLastError();
+        return true;
     }
 
 private:

@@ -100,6 +100,7 @@ public:
         kernel.ends = ends_.data();
         kernel.parts = parts_.data();
     }
+    int64_t bytes() const { return outputs_.bytes() + channels_.bytes() + ends_.bytes() + parts_.bytes(); }
 
 private:
     DeviceArray<DirectOutput> outputs_;

@@ -21,6 +21,7 @@ public:
         plan_.kernel.list = list_.data();
         plan_.kernel.bias = bias_.data();
         description = plan_.describe();
+        bytes = weights_.bytes() + list_.bytes() + bias_.bytes();
     }
 
     cudaError_t run(const void* x, void* y, const void* residual, void*, cudaStream_t stream) const override {

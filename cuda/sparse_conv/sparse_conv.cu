@@ -44,8 +44,23 @@ int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan) {
     return plan->workspace_bytes;
 }
 
+int64_t kofn_cuda_conv_bytes(const kofn_cuda_conv_plan* plan) {
+    return plan->bytes;
+}
+
 const char* kofn_cuda_conv_describe(const kofn_cuda_conv_plan* plan) {
     return plan->description.c_str();
+}
+
+int32_t kofn_cuda_conv_set_weights(kofn_cuda_conv_plan* plan, const float* weights, void* stream) {
+    if (plan == nullptr || weights == nullptr) {
+        return KOFN_CONV_NULL;
+    }
+    cudaError_t error = cudaSuccess;
+    if (!plan->refill(weights, static_cast<cudaStream_t>(stream), error)) {
+        return KOFN_CONV_SHAPE;
+    }
+    return error == cudaSuccess ? KOFN_CONV_OK : KOFN_CONV_LAUNCH;
 }
 
 int32_t kofn_cuda_conv_run(const kofn_cuda_conv_plan* plan, const void* input, void* output, const void* residual,

@@ -33,8 +33,17 @@ extern "C" {
 int32_t kofn_cuda_conv_open(const kofn_conv* conv, int32_t batch, int32_t precision, kofn_cuda_conv_plan** plan);
 void kofn_cuda_conv_close(kofn_cuda_conv_plan* plan);
 
+/**
+ * Other values for the same lists, for training, asynchronously on `stream`: weights [O/b][k][b][R][S], fp32, in device
+ * memory. The bias stays. Runs on other streams must have ended. KOFN_CONV_SHAPE for the gathered method.
+ */
+int32_t kofn_cuda_conv_set_weights(kofn_cuda_conv_plan* plan, const float* weights, void* stream);
+
 /** Bytes of scratch memory on the device that a run needs; 0 if none. It begins at a multiple of 256 bytes. */
 int64_t kofn_cuda_conv_workspace(const kofn_cuda_conv_plan* plan);
+
+/** Bytes that the plan holds on the device. */
+int64_t kofn_cuda_conv_bytes(const kofn_cuda_conv_plan* plan);
 
 /**
  * What was chosen, for reports: for instance "direct 32x8x7x8, fp32", whose blocks compute 32 outputs of 8 patches of

@@ -10,6 +10,27 @@ namespace {
 /** How many cases went to the direct and to the gathered method. */
 int methods[2];
 
+/** Whether a plan of other weights that is given the right ones computes y; the gathered method takes none. */
+bool refilled(const MethodCase& on_device, int32_t batch, int32_t precision, bool gathered,
+              const std::vector<float>& y) {
+    kofn_conv conv = on_device.conv();
+    const size_t count = static_cast<size_t>(conv.outputs) * conv.kept * conv.rows * conv.columns;
+    OnDevice weights(stored(std::vector<float>(conv.weights, conv.weights + count), KOFN_FP32));
+    const std::vector<float> others(count, 3.0f);
+    conv.weights = others.data();
+    kofn_cuda_conv_plan* plan = nullptr;
+    CHECK(kofn_cuda_conv_open(&conv, batch, precision, &plan) == KOFN_CONV_OK);
+    const int32_t status =
+        kofn_cuda_conv_set_weights(plan, reinterpret_cast<const float*>(weights.data()), nullptr);
+    CHECK(status == (gathered ? KOFN_CONV_SHAPE : KOFN_CONV_OK));
+    const auto call = [plan](const void* x, void* out, const void* residual) {
+        CHECK(kofn_cuda_conv_run(plan, x, out, residual, nullptr, nullptr) == KOFN_CONV_OK);
+    };
+    const bool same = gathered || same_bits(y, on_device.run(call, 0));
+    kofn_cuda_conv_close(plan);
+    return same;
+}
+
 /** A case through the calls; a plan that runs twice gives the same bits. */
 void test_case(const Case& c, int32_t precision) {
     const MethodCase on_device(c, precision);
@@ -27,12 +48,14 @@ void test_case(const Case& c, int32_t precision) {
     CHECK(words.rfind(gathered ? "gathered " : "direct ", 0) == 0);
     CHECK(words.find(precision == KOFN_BF16 ? ", bf16" : gathered ? ", tf32" : ", fp32") != std::string::npos);
     CHECK(kofn_cuda_conv_workspace(plan) == 0);
+    CHECK(kofn_cuda_conv_bytes(plan) >= int64_t{2} * conv.outputs * conv.kept * conv.rows * conv.columns);
     const auto call = [plan](const void* x, void* y, const void* residual) {
         CHECK(kofn_cuda_conv_run(plan, x, y, residual, nullptr, nullptr) == KOFN_CONV_OK);
     };
     const std::vector<float> y = on_device.run(call, 0);
     const bool close = on_device.close(y, gathered && precision == KOFN_TF32 ? 0x1p-10 : 0);
-    const bool same = same_bits(y, on_device.run(call, 3));
+    const bool same =
+        same_bits(y, on_device.run(call, 3)) && refilled(on_device, c.batch, precision, gathered, y);
     CHECK(close);
     CHECK(same);
     if (!close || !same) {
@@ -140,6 +163,8 @@ void pointers() {
     CHECK(kofn_cuda_conv_run(nullptr, memory, memory, nullptr, nullptr, nullptr) == KOFN_CONV_NULL);
     CHECK(kofn_cuda_conv_run(plan, nullptr, memory, nullptr, nullptr, nullptr) == KOFN_CONV_NULL);
     CHECK(kofn_cuda_conv_run(plan, memory, nullptr, nullptr, nullptr, nullptr) == KOFN_CONV_NULL);
+    CHECK(kofn_cuda_conv_set_weights(nullptr, memory, nullptr) == KOFN_CONV_NULL);
+    CHECK(kofn_cuda_conv_set_weights(plan, nullptr, nullptr) == KOFN_CONV_NULL);
 #if defined(KOFN_EMULATED)
     emulation::next_error() = cudaErrorLaunchFailure;
     CHECK(kofn_cuda_conv_run(plan, memory, memory, nullptr, nullptr, nullptr) == KOFN_CONV_LAUNCH);

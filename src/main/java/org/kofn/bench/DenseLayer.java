@@ -4,6 +4,7 @@ import java.util.Collection;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -29,12 +30,14 @@ final class DenseLayer {
 
     private final Map<DenseLayout, Supplier<Tensor>> runs = new EnumMap<>(DenseLayout.class);
 
-    /** A layer that can {@link #run} in these layouts. */
-    DenseLayer(LayerCase layer, Collection<DenseLayout> layouts) {
+    /** A layer on a device that can {@link #run} in these layouts. */
+    DenseLayer(LayerCase layer, Device device, Collection<DenseLayout> layouts) {
         LayerShape shape = layer.layer();
-        images = torch.randn(layer.batch(), shape.inputs(), shape.height(), shape.width());
-        weight = torch.randn(shape.weight());
-        bias = torch.randn(shape.outputs());
+        ScalarType type = layer.precision().type();
+        images = torch.randn(layer.batch(), shape.inputs(), shape.height(), shape.width())
+                .to(device, type);
+        weight = torch.randn(shape.weight()).to(device, type);
+        bias = torch.randn(shape.outputs()).to(device, type);
         window = shape.window();
         layouts.forEach(layout -> runs.put(
                 layout,
@@ -71,7 +74,7 @@ final class DenseLayer {
         if (layout == DenseLayout.LINEAR) {
             Tensor input = images.flatten(1, -1);
             Tensor transposed = weight.t();
-            Tensor output = torch.empty(new long[] {images.size(0), weight.size(0)});
+            Tensor output = torch.empty(new long[] {images.size(0), weight.size(0)}, images.options(), null);
             return () -> torch.addmm_out(output, bias, input, transposed);
         }
         Tensor window = weight.view(weight.size(0), weight.size(1), 1, 1);

@@ -1,6 +1,7 @@
 package org.kofn.bench;
 
 import java.util.List;
+import org.bytedeco.pytorch.Device;
 import org.kofn.runtime.LayerShape;
 import org.kofn.torch.OneDnn;
 
@@ -32,10 +33,13 @@ enum DenseLayout {
         return words;
     }
 
-    /** The ways for a layer; the first is what the runtime runs where the sparse kernel does not pay. */
-    static List<DenseLayout> of(LayerShape shape) {
+    /** The ways for a layer on a device; the first is what the runtime runs where the sparse kernel does not pay. */
+    static List<DenseLayout> of(LayerShape shape, Device device) {
         if (shape.window() == null) {
             return List.of(LINEAR, ONE_PIXEL);
+        }
+        if (device.is_cuda()) {
+            return List.of(CONTIGUOUS, CHANNELS_LAST);
         }
         return OneDnn.whyOff() == null
                 ? List.of(CONTIGUOUS, CHANNELS_LAST, PACKED, PACKED_CHANNELS_LAST)

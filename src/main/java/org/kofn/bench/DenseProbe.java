@@ -9,6 +9,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Tensor;
 import org.kofn.runtime.LayerCase;
@@ -56,7 +57,7 @@ final class DenseProbe {
         try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard()) {
-            DenseLayer layer = new DenseLayer(question.layer(), Set.of(question.layout()));
+            DenseLayer layer = new DenseLayer(question.layer(), new Device("cpu"), Set.of(question.layout()));
             Tensor expected = layer.exact();
             Tensor actual = layer.run(question.layout()).narrow(1, 0, expected.size(1));
             double error = actual.reshape_as(expected).sub(expected).abs().max().item_double();

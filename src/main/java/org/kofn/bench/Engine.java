@@ -1,11 +1,15 @@
 package org.kofn.bench;
 
 import java.nio.file.Path;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.kofn.data.DataCatalog;
 import org.kofn.export.SparseModel;
-import org.kofn.runtime.Storage;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
+import org.kofn.runtime.DispatchTable;
 
 /** What runs a network in a measurement of {@code kofn bench model}. */
 enum Engine {
@@ -19,7 +23,7 @@ enum Engine {
     ONNX_RUNTIME("ONNX Runtime"),
     /** kofn's sparse runtime. */
     SPARSE("kofn sparse"),
-    /** The same with weights and values in bf16. */
+    /** The same with weights and values in bf16, beside fp32 on a CPU. */
     SPARSE_BF16("kofn sparse, bf16");
 
     private final String words;
@@ -47,6 +51,11 @@ enum Engine {
         return ordinal() <= LIBTORCH_OPTIMISED.ordinal();
     }
 
+    /** Whether it runs on a device; those that do not have CPU loops alone here. */
+    boolean runsOn(Device device) {
+        return !device.is_cuda() || this == LIBTORCH || this == LIBTORCH_CHANNELS_LAST || this == SPARSE;
+    }
+
     /** The file that it reads. */
     Path file(ModelFiles files) {
         return switch (this) {
@@ -61,18 +70,27 @@ enum Engine {
         return this == LIBTORCH_CHANNELS_LAST ? images.contiguous(MemoryFormat.ChannelsLast) : images;
     }
 
-    /** Reads its file. */
-    Loaded load(ModelFiles files, int threads) {
+    /**
+     * Reads its file.
+     *
+     * @param device has to stay open as long
+     * @param threads on a CPU
+     */
+    Loaded load(ModelFiles files, Device device, Precision precision, int threads) {
         return switch (this) {
-            case SPARSE -> sparse(SparseModel.open(files.compact(), threads));
-            case SPARSE_BF16 -> sparse(SparseModel.open(files.compact(), threads, Storage.BF16));
+            case SPARSE -> sparse(files, Backend.of(device, precision, threads));
+            case SPARSE_BF16 -> sparse(files, Backend.of(device, Precision.BF16, threads));
             case ONNX_RUNTIME -> new OnnxRuntime(files.onnxRuntime(), files.onnx(), threads);
-            case LIBTORCH, LIBTORCH_CHANNELS_LAST -> new FrozenModule(files.modelPt(), torch::freeze);
-            case LIBTORCH_OPTIMISED -> new FrozenModule(files.modelPt(), torch::optimize_for_inference);
+            case LIBTORCH, LIBTORCH_CHANNELS_LAST ->
+                new FrozenModule(files.modelPt(), device, precision.type(), torch::freeze);
+            case LIBTORCH_OPTIMISED ->
+                new FrozenModule(files.modelPt(), device, precision.type(), torch::optimize_for_inference);
         };
     }
 
-    private static Loaded sparse(SparseModel model) {
+    private static Loaded sparse(ModelFiles files, Backend backend) {
+        DispatchTable table = DispatchTable.open(DataCatalog.home(), backend.device());
+        SparseModel model = SparseModel.open(files.compact(), backend, table);
         return new Loaded() {
             @Override
             public Tensor run(Tensor images) {

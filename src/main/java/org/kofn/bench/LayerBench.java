@@ -7,14 +7,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
 import org.kofn.runtime.SparseLayer;
-import org.kofn.runtime.Storage;
 import org.kofn.torch.OneDnn;
 import org.kofn.torch.Tensors;
 
@@ -33,17 +36,22 @@ public final class LayerBench implements AutoCloseable {
 
     private static final Scalar ONE = Tensors.keep(new Scalar(1.0));
 
+    private final Device device;
+    private final Precision precision;
     private final Comparison comparison;
     private final boolean cold;
     private final DenseCheck check = new DenseCheck();
 
     /**
-     * Measurements on the CPU.
+     * Measurements on a device.
      *
+     * @param device has to stay open as long
      * @param cold whether to flush the caches before every repetition; otherwise what fits into them stays there
      */
-    public LayerBench(Effort effort, boolean cold) {
-        this.comparison = new Comparison(Stopwatch.wall(System::nanoTime), effort);
+    public LayerBench(Device device, Precision precision, Effort effort, boolean cold) {
+        this.device = device;
+        this.precision = precision;
+        this.comparison = new Comparison(Stopwatch.of(device), effort);
         this.cold = cold;
     }
 
@@ -65,19 +73,19 @@ public final class LayerBench implements AutoCloseable {
     /**
      * Measures a layer.
      *
-     * @param storage of the sparse kernel's weights and values; the dense operation has fp32
+     * @param threads that compute on a CPU
      * @param denominators densities as one through these; those that the layer cannot have are left out
      * @return null where none of LibTorch's layouts computes the layer, so that there is nothing to compare with
      */
-    public LayerResult run(BenchLayer layer, int batch, int threads, Storage storage, List<Integer> denominators) {
-        LayerCase layerCase = new LayerCase(layer.shape(), batch, threads, storage.word());
+    public LayerResult run(BenchLayer layer, int batch, int threads, List<Integer> denominators) {
         int[] ones = denominators.stream()
                 .mapToInt(one -> one)
                 .filter(one -> kept(layer.shape(), one) > 0)
                 .toArray();
         int[] kept = IntStream.of(ones).map(one -> kept(layer.shape(), one)).toArray();
         Map<DenseLayout, String> failures = new LinkedHashMap<>();
-        DenseLayout.of(layer.shape()).forEach(layout -> failures.put(layout, check.failure(layerCase, layout)));
+        DenseLayout.of(layer.shape(), device)
+                .forEach(layout -> failures.put(layout, failure(layer.shape(), batch, threads, layout)));
         List<DenseLayout> sound = failures.keySet().stream()
                 .filter(layout -> failures.get(layout) == null)
                 .toList();
@@ -88,9 +96,10 @@ public final class LayerBench implements AutoCloseable {
         try (OneDnn.Setting oneDnn = OneDnn.enable();
                 PointerScope scope = new PointerScope();
                 NoGradGuard noGrad = new NoGradGuard();
-                SparseLayer sparse = new SparseLayer(layerCase, kept)) {
-            DenseLayer dense = new DenseLayer(layerCase, sound);
-            Tensor memory = torch.zeros(cold ? FLUSHED : 1);
+                SparseLayer sparse =
+                        new SparseLayer(layer.shape(), batch, Backend.of(device, precision, threads), kept)) {
+            DenseLayer dense = new DenseLayer(sparse.layer().decidedAs(), device, sound);
+            Tensor memory = torch.zeros(new long[] {cold ? FLUSHED : 1}, Tensors.options(ScalarType.Float, device));
             double operations = layer.shape().operations(layer.shape().inputs()) * batch;
             int denseCalls = calls(operations);
             List<Runnable> baseline = new ArrayList<>();
@@ -130,8 +139,8 @@ public final class LayerBench implements AutoCloseable {
                     layer.times(),
                     layer.shape(),
                     batch,
-                    threads,
-                    storage.word(),
+                    sparse.layer().threads(),
+                    precision,
                     cold,
                     keepsMemory(),
                     best.ms(),
@@ -141,6 +150,11 @@ public final class LayerBench implements AutoCloseable {
                     List.copyOf(layouts),
                     List.copyOf(points));
         }
+    }
+
+    /** What is wrong with a layout; only the CPU's are known to need a check. */
+    private String failure(LayerShape shape, int batch, int threads, DenseLayout layout) {
+        return device.is_cuda() ? null : check.failure(new LayerCase(shape, batch, threads), layout);
     }
 
     /** Adds a part that calls so many times; after one that flushes the caches, if they are to be cold. */

@@ -3,6 +3,7 @@ package org.kofn.bench;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Optional;
+import org.kofn.kernels.Precision;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerMeasurement;
 import org.kofn.runtime.LayerShape;
@@ -15,8 +16,8 @@ import org.kofn.runtime.LayerShape;
  * @param times how often the network has such a layer
  * @param shape the layer
  * @param batch images
- * @param threads that computed
- * @param precision in which the sparse kernel's weights and values were stored
+ * @param threads that computed; 0 on a GPU
+ * @param precision of activations and weights
  * @param cold whether caches were flushed before every repetition
  * @param memoryKept whether malloc keeps what tensors free, see {@link LayerBench#keepsMemory}
  * @param denseMs the fastest of LibTorch's dense layouts
@@ -32,7 +33,7 @@ public record LayerResult(
         LayerShape shape,
         int batch,
         int threads,
-        String precision,
+        Precision precision,
         boolean cold,
         boolean memoryKept,
         double denseMs,

@@ -10,9 +10,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Shape;
+import org.kofn.torch.CudaDevice;
 import org.kofn.torch.Devices;
 import org.kofn.torch.OneDnn;
 
@@ -21,7 +25,7 @@ import org.kofn.torch.OneDnn;
  * with LibTorch loaded and the images made, but no network read and nothing of one freed. Weights count, packed ones
  * and copies too, values between layers, scratch memory, what the allocator does not give back, the code that is loaded
  * and compiled, and Java's heap, which begins small. The allocator has its own settings, not those that timings are
- * taken with.
+ * taken with. On a GPU it is the GPU's memory that counts, of which LibTorch gives nothing back.
  *
  * @param load the most while the network was read and the first batch ran
  * @param run the most in further batches
@@ -36,7 +40,8 @@ record MemoryProbe(long load, long run) {
      *
      * @return null where the process ended with an error: a native library that cannot run it here may end all
      */
-    static MemoryProbe of(Engine engine, ModelFiles files, Shape input, int batch, int threads) {
+    static MemoryProbe of(
+            Engine engine, ModelFiles files, Shape input, int batch, Device device, Precision precision, int threads) {
         String heap = "-Xmx" + Math.max(512, Runtime.getRuntime().maxMemory() >> 20) + "m";
         List<String> command = ChildJava.command(
                 MemoryProbe.class,
@@ -45,7 +50,8 @@ record MemoryProbe(long load, long run) {
                         heap,
                         "-Dorg.bytedeco.javacpp.maxBytes=0",
                         "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0"));
-        command.addAll(List.of(engine.name(), Integer.toString(threads), Integer.toString(batch)));
+        command.addAll(List.of(engine.name(), device.str().getString(), precision.name(), Integer.toString(threads)));
+        command.add(Integer.toString(batch));
         command.addAll(Stream.of(input.channels(), input.height(), input.width())
                 .map(size -> Integer.toString(size))
                 .toList());
@@ -69,28 +75,37 @@ record MemoryProbe(long load, long run) {
         }
     }
 
-    /** The measured process: engine, threads, the images' shape, and the four files, empty where there is none. */
+    /**
+     * The measured process: engine, device, precision, threads, the images' shape, and the four files, empty where
+     * there is none.
+     */
     public static void main(String[] args) throws IOException {
         Engine engine = Engine.valueOf(args[0]);
-        int threads = Integer.parseInt(args[1]);
-        long[] shape = Arrays.stream(args, 2, 6).mapToLong(Long::parseLong).toArray();
-        ModelFiles files = new ModelFiles(Path.of(args[6]), Path.of(args[7]), path(args[8]), path(args[9]));
+        Precision precision = Precision.valueOf(args[2]);
+        int threads = Integer.parseInt(args[3]);
+        long[] shape = Arrays.stream(args, 4, 8).mapToLong(Long::parseLong).toArray();
+        ModelFiles files = new ModelFiles(Path.of(args[8]), Path.of(args[9]), path(args[10]), path(args[11]));
         Devices.setThreads(threads);
         try (OneDnn.Setting oneDnn = OneDnn.enable();
-                PointerScope scope = new PointerScope()) {
-            Tensor images = engine.arrange(torch.randn(shape));
-            long before = ProcessMemory.resident();
+                PointerScope scope = new PointerScope();
+                Device device = new Device(args[1])) {
+            Tensor images = engine.arrange(torch.randn(shape).to(device, ScalarType.Float));
+            long before = device.is_cuda() ? CudaDevice.usedBytes(device.index()) : ProcessMemory.resident();
             ProcessMemory.forgetPeak();
-            try (Engine.Loaded loaded = engine.load(files, threads)) {
+            try (Engine.Loaded loaded = engine.load(files, device, precision, threads)) {
                 run(loaded, images);
-                long load = ProcessMemory.peak() - before;
+                long load = peak(device) - before;
                 ProcessMemory.forgetPeak();
                 for (int i = 0; i < BATCHES; i++) {
                     run(loaded, images);
                 }
-                System.out.println(MARK + " " + load + " " + (ProcessMemory.peak() - before));
+                System.out.println(MARK + " " + load + " " + (peak(device) - before));
             }
         }
+    }
+
+    private static long peak(Device device) throws IOException {
+        return device.is_cuda() ? CudaDevice.usedBytes(device.index()) : ProcessMemory.peak();
     }
 
     private static void run(Engine.Loaded loaded, Tensor images) {

@@ -10,11 +10,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Network;
 import org.kofn.nn.Shape;
+import org.kofn.torch.CudaMath;
 import org.kofn.torch.OneDnn;
 
 /**
@@ -24,11 +28,10 @@ import org.kofn.torch.OneDnn;
  * after another. What all are compared with is the fastest of LibTorch's ways whose scores are right.
  */
 public final class ModelBench implements AutoCloseable {
-    /** Of the largest score: far above rounding, and far below what a wrong kernel gives. */
-    private static final double TOLERANCE = 1e-3;
-
     private final ModelFiles files;
     private final Network network;
+    private final Device device;
+    private final Precision precision;
     private final int threads;
     private final Effort effort;
     private final Consumer<String> says;
@@ -41,7 +44,9 @@ public final class ModelBench implements AutoCloseable {
      * @param compact the same as {@code model.safetensors}
      * @param onnxRuntime the jar of ONNX Runtime; null to go without
      * @param folder where to export the network for it
-     * @param threads that every engine uses
+     * @param device where all run that can; has to stay open as long
+     * @param precision of activations and weights
+     * @param threads that every engine uses on a CPU
      * @param says what could not be measured, a line each
      * @throws KofnException (file) when a file is missing or damaged
      */
@@ -50,11 +55,15 @@ public final class ModelBench implements AutoCloseable {
             Path compact,
             Path onnxRuntime,
             Path folder,
+            Device device,
+            Precision precision,
             int threads,
             Effort effort,
             Consumer<String> says) {
         this.files = ModelFiles.of(modelPt, compact, onnxRuntime, folder);
         this.network = files.network();
+        this.device = device;
+        this.precision = precision;
         this.threads = threads;
         this.effort = effort;
         this.says = says;
@@ -64,6 +73,7 @@ public final class ModelBench implements AutoCloseable {
     public List<ModelResult> run(int batch) {
         Map<Engine, MemoryProbe> memory = memory(batch);
         try (OneDnn.Setting oneDnn = OneDnn.enable();
+                CudaMath.Setting math = CudaMath.of(precision == Precision.TF32);
                 PointerScope scope = new PointerScope()) {
             Shape input = network.input();
             torch.manual_seed(1);
@@ -72,10 +82,10 @@ public final class ModelBench implements AutoCloseable {
             List<List<Runnable>> sides = new ArrayList<>();
             List<Tensor> scores = new ArrayList<>();
             for (Engine engine : memory.keySet()) {
-                Engine.Loaded loaded = engines.computeIfAbsent(engine, one -> one.load(files, threads));
-                Tensor arranged = engine.arrange(images);
+                Engine.Loaded loaded = engines.computeIfAbsent(engine, this::load);
+                Tensor arranged = engine.arrange(images.to(device, ScalarType.Float));
                 order.add(engine);
-                scores.add(loaded.run(arranged));
+                scores.add(loaded.run(arranged).cpu());
                 Runnable run = () -> loaded.run(arranged);
                 sides.add(List.of(run, run));
             }
@@ -84,9 +94,9 @@ public final class ModelBench implements AutoCloseable {
             List<Double> differences = scores.stream()
                     .map(one -> one.sub(expected).abs().max().item_double())
                     .toList();
-            Comparison comparison = new Comparison(Stopwatch.wall(System::nanoTime), effort);
+            Comparison comparison = new Comparison(Stopwatch.of(device), effort);
             List<Comparison.Side> timings = comparison.run(sides);
-            int baseline = baseline(order, timings, differences, TOLERANCE * largest);
+            int baseline = baseline(order, timings, differences, tolerance(precision) * largest);
             List<ModelResult> results = new ArrayList<>();
             for (int i = 0; i < order.size(); i++) {
                 results.add(result(
@@ -107,10 +117,10 @@ public final class ModelBench implements AutoCloseable {
     private Map<Engine, MemoryProbe> memory(int batch) {
         Map<Engine, MemoryProbe> memory = new EnumMap<>(Engine.class);
         for (Engine engine : Engine.values()) {
-            if (engine.file(files) == null) {
+            if (engine.file(files) == null || !engine.runsOn(device)) {
                 continue;
             }
-            MemoryProbe probe = MemoryProbe.of(engine, files, network.input(), batch, threads);
+            MemoryProbe probe = MemoryProbe.of(engine, files, network.input(), batch, device, precision, threads);
             if (probe == null) {
                 says.accept(engine.words() + ": left out, since it cannot run this network on this machine");
             } else {
@@ -120,12 +130,30 @@ public final class ModelBench implements AutoCloseable {
         return memory;
     }
 
-    /** Right scores: LibTorch's plain convolutions. */
+    private Engine.Loaded load(Engine engine) {
+        return engine.load(files, device, precision, threads);
+    }
+
+    /** Right scores: LibTorch's plain convolutions on the CPU. */
     private Tensor expected(Tensor images) {
         try (OneDnn.Setting without = OneDnn.disable()) {
-            return engines.computeIfAbsent(Engine.LIBTORCH, one -> one.load(files, threads))
-                    .run(images);
+            if (!device.is_cuda()) {
+                return engines.computeIfAbsent(Engine.LIBTORCH, this::load).run(images);
+            }
+            try (Device cpu = new Device("cpu");
+                    Engine.Loaded plain = Engine.LIBTORCH.load(files, cpu, Precision.FP32, threads)) {
+                return plain.run(images);
+            }
         }
+    }
+
+    /** Of the largest score: far above what is rounded, and far below what a wrong kernel gives. */
+    private static double tolerance(Precision precision) {
+        return switch (precision) {
+            case FP32 -> 1e-3;
+            case TF32 -> 1e-2;
+            case BF16 -> 1e-1;
+        };
     }
 
     /** The fastest of LibTorch's that differ by no more than rounding; of those that do, it is said. */
@@ -183,7 +211,8 @@ public final class ModelBench implements AutoCloseable {
                     memory.load(),
                     memory.run(),
                     Files.size(engine.file(files)),
-                    threads);
+                    device.is_cuda() ? 0 : threads,
+                    precision);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

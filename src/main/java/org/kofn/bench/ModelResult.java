@@ -1,6 +1,7 @@
 package org.kofn.bench;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import org.kofn.kernels.Precision;
 
 /**
  * What came out for one engine and size of batch in {@code kofn bench model}; the keys of its JSON. Times are of one
@@ -13,11 +14,13 @@ import com.fasterxml.jackson.annotation.JsonProperty;
  * @param imagesPerS at the median
  * @param ratio the median of the fastest LibTorch through this one's
  * @param n repetitions
- * @param maxDifference the largest difference of a score to that of LibTorch's plain convolutions
+ * @param maxDifference the largest difference of a score to that of LibTorch's plain convolutions on the CPU
  * @param maxScore the largest score, to compare that with
  * @param peakLoadBytes {@link MemoryProbe#load}; null where memory is not measured
  * @param peakRunBytes {@link MemoryProbe#run}
  * @param fileBytes of the file that it reads
+ * @param threads on a CPU; 0 on a GPU
+ * @param precision of activations and weights
  */
 public record ModelResult(
         @JsonProperty("case") String name,
@@ -37,4 +40,5 @@ public record ModelResult(
         Long peakLoadBytes,
         Long peakRunBytes,
         long fileBytes,
-        int threads) {}
+        int threads,
+        Precision precision) {}

@@ -6,11 +6,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Device;
 import org.kofn.base.KofnException;
+import org.kofn.kernels.Precision;
 import org.kofn.runtime.DispatchTable;
 import org.kofn.runtime.LayerMeasurement;
 import org.kofn.runtime.LayerShape;
-import org.kofn.runtime.Storage;
 
 /**
  * Measures layers for the dispatcher of the sparse runtime, and keeps every measurement as soon as it is made, so that
@@ -33,25 +34,29 @@ public final class Tuner implements AutoCloseable {
 
     private final LayerBench bench;
     private final Path home;
+    private final Device device;
     private final int threads;
     private DispatchTable table;
     private final String replaced;
 
     /**
-     * Begins with what is known of this machine.
+     * Begins with what is known of a device.
      *
      * @param home kofn's cache folder
+     * @param device has to stay open as long
+     * @param precision what to measure
      * @param effort for each layer
-     * @param threads that compute
+     * @param threads that compute on a CPU
      */
-    public Tuner(Path home, Effort effort, int threads) {
-        this.bench = new LayerBench(effort, false);
+    public Tuner(Path home, Device device, Precision precision, Effort effort, int threads) {
+        this.bench = new LayerBench(device, precision, effort, false);
         this.home = home;
+        this.device = device;
         this.threads = threads;
         DispatchTable known = DispatchTable.none();
         String reason = null;
         try {
-            known = DispatchTable.open(home);
+            known = DispatchTable.open(home, device);
         } catch (KofnException damaged) {
             reason = damaged.getMessage();
         }
@@ -76,12 +81,12 @@ public final class Tuner implements AutoCloseable {
 
     /** Measures a layer and saves that with what was measured before; nothing where LibTorch cannot compute it. */
     public Optional<LayerMeasurement> run(BenchLayer layer, int batch) {
-        LayerResult result = bench.run(layer, batch, threads, Storage.FP32, DENSITIES);
+        LayerResult result = bench.run(layer, batch, threads, DENSITIES);
         if (result == null) {
             return Optional.empty();
         }
         LayerMeasurement measurement = result.measurement();
-        table = table.save(home, List.of(measurement));
+        table = table.save(home, device, List.of(measurement));
         return Optional.of(measurement);
     }
 

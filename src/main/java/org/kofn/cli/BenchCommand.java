@@ -5,11 +5,15 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Device;
 import org.kofn.base.Suggest;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.Effort;
 import org.kofn.bench.Tuner;
 import org.kofn.data.DataCatalog;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
+import org.kofn.torch.Devices;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,7 +36,8 @@ import picocli.CommandLine.Spec;
             "  kofn bench sample --networks resnet-18",
             "  kofn bench step --networks resnet-20,vgg7 --json",
             "  kofn bench model --network resnet-18 --density 1/8",
-            "  kofn bench --tune runs/quickstart"
+            "  kofn bench --tune runs/quickstart",
+            "  kofn bench --tune --device cuda --precision tf32"
         },
         subcommands = {
             BenchConvCommand.class,
@@ -75,6 +80,12 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--threads", paramLabel = "N", description = "With --tune: threads; 0 takes all cores. Default: 0.")
     private Integer threads;
 
+    @Option(names = "--device", paramLabel = "DEVICE", description = "With --tune: as of bench conv. Default: auto.")
+    private String device;
+
+    @Option(names = "--precision", paramLabel = "NAME", description = "With --tune: as of bench conv. Default: fp32.")
+    private Precision precision;
+
     @Override
     public Integer call() {
         if (!tune) {
@@ -85,10 +96,15 @@ final class BenchCommand implements Callable<Integer> {
         List<String> usual = runs.isEmpty() ? Tuner.USUAL : List.of();
         List<BenchLayer> layers =
                 Tuner.layers(List.copyOf(BenchOptions.networks(networks == null ? usual : networks)), runs);
-        LayerOptions.requireKernels();
-        LayerOptions.announce(spec.commandLine().getErr());
-        return new Tuning(DataCatalog.home(), EFFORT, MeasureOptions.setThreads(threads == null ? 0 : threads))
-                .run(spec.commandLine().getOut(), spec.commandLine().getErr(), layers, sizes);
+        int count = MeasureOptions.setThreads(threads == null ? 0 : threads);
+        Precision wanted = precision == null ? Precision.FP32 : precision;
+        try (Device where = Devices.parse(device == null ? "auto" : device)) {
+            Backend.requireKnown(where, wanted);
+            LayerOptions.requireKernels(where);
+            LayerOptions.announce(spec.commandLine().getErr(), where);
+            return new Tuning(DataCatalog.home(), where, wanted, EFFORT, count)
+                    .run(spec.commandLine().getOut(), spec.commandLine().getErr(), layers, sizes);
+        }
     }
 
     /** What is wrong with a line that has neither a command nor --tune. */
@@ -100,7 +116,8 @@ final class BenchCommand implements Callable<Integer> {
                     "'" + wrong + "' is no command"
                             + Suggest.hint(wrong, spec.subcommands().keySet()));
         }
-        boolean options = Stream.of(networks, batches, threads).anyMatch(Objects::nonNull);
+        boolean options =
+                Stream.of(networks, batches, threads, device, precision).anyMatch(Objects::nonNull);
         return new ParameterException(
                 spec.commandLine(),
                 (options ? "a command or --tune is missing: " : "a command is missing: ")

@@ -13,14 +13,14 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "conv",
         description = {
-            "Measures the sparse kernels for convolutions on the CPU, layer by layer and density by density.",
+            "Measures the sparse kernels for convolutions, layer by layer and density by density.",
             "The baseline is the fastest of LibTorch's dense layouts. Numbers are random."
         },
         footer = {
             "%nExamples:",
             "  kofn bench conv",
             "  kofn bench conv --networks resnet-50@224 --layers 1x1 --batch 1",
-            "  kofn bench conv --share 32 --cold --json"
+            "  kofn bench conv --share 32 --device cuda --precision tf32 --json"
         })
 final class BenchConvCommand implements Callable<Integer> {
     @Spec

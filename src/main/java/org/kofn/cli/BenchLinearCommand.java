@@ -14,7 +14,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "linear",
         description = {
-            "Measures the sparse kernels for linear layers on the CPU, layer by layer and density by density.",
+            "Measures the sparse kernels for linear layers, layer by layer and density by density.",
             "The baseline is the fastest of LibTorch's dense operations. Numbers are random."
         },
         footer = {

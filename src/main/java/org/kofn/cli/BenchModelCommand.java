@@ -21,6 +21,7 @@ import org.kofn.export.RunFolder;
 import org.kofn.mask.Keep;
 import org.kofn.torch.Devices;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -33,7 +34,7 @@ import picocli.CommandLine.Spec;
         description = {
             "Measures a pruned network in the sparse runtime, beside the same network in LibTorch, frozen.",
             "Latency and throughput of batches of random images, peak memory, file sizes, and how far the scores are"
-                    + " apart. On the CPU."
+                    + " apart."
         },
         footer = {
             "%nExamples:",
@@ -79,11 +80,14 @@ final class BenchModelCommand implements Callable<Integer> {
             description = "com.microsoft.onnxruntime:onnxruntime, to measure it as well.")
     private Path onnxRuntime;
 
+    @Mixin
+    private BackendOptions backend;
+
     @Option(
             names = "--threads",
             paramLabel = "N",
             defaultValue = "0",
-            description = "Threads of every runtime; 0 takes all cores. Default: ${DEFAULT-VALUE}.")
+            description = "Threads of every runtime on the CPU; 0 takes all cores. Default: ${DEFAULT-VALUE}.")
     private int threads;
 
     @Option(
@@ -106,7 +110,7 @@ final class BenchModelCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         check();
         Path folder = Files.createTempDirectory("kofn-bench");
-        try (Device cpu = new Device("cpu")) {
+        try (Device device = backend.device()) {
             RunFolder files = files(folder);
             PrintWriter err = spec.commandLine().getErr();
             List<ModelResult> results = new ArrayList<>();
@@ -115,6 +119,8 @@ final class BenchModelCommand implements Callable<Integer> {
                     files.require(files.modelSafetensors()),
                     onnxRuntime,
                     folder,
+                    device,
+                    backend.precision(),
                     torch.get_num_threads(),
                     new Effort(repeats, seconds == null ? SECONDS : seconds),
                     line -> err.println("kofn: " + line))) {
@@ -123,14 +129,14 @@ final class BenchModelCommand implements Callable<Integer> {
                     bench.run(batch).forEach(result -> {
                         results.add(result);
                         if (json) {
-                            spec.commandLine().getOut().println(BenchOptions.line(result, cpu));
+                            spec.commandLine().getOut().println(BenchOptions.line(result, device));
                         }
                     });
                 }
             }
             if (!json) {
                 table(results).lines().forEach(spec.commandLine().getOut()::println);
-                spec.commandLine().getOut().printf("on %s%n", Devices.describe(cpu));
+                spec.commandLine().getOut().printf("on %s, %s%n", Devices.describe(device), backend.precision());
             }
         } finally {
             remove(folder);

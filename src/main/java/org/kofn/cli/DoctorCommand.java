@@ -48,16 +48,18 @@ final class DoctorCommand implements Callable<Integer> {
         boolean torchLoads = libTorch(build);
         boolean cudaFine = cuda(torchLoads);
         if (torchLoads) {
-            row("dispatch", dispatch());
+            try (Device device = Devices.parse("auto")) {
+                row("dispatch", dispatch(device));
+            }
         }
         row("data", DataCatalog.home() + " (KOFN_DATA names another folder)");
         return (torchLoads && cudaFine ? ExitCode.OK : ExitCode.DEVICE).code();
     }
 
     /** What decides between sparse kernels and dense operations; a damaged file is something to report here. */
-    private static String dispatch() {
+    private static String dispatch(Device device) {
         try {
-            return DispatchTable.open(DataCatalog.home()).describe();
+            return DispatchTable.open(DataCatalog.home(), device).describe();
         } catch (KofnException e) {
             return e.getMessage();
         }
@@ -94,6 +96,10 @@ final class DoctorCommand implements Callable<Integer> {
             }
             NativeLibrary sparse = NativeLibrary.sparse();
             row("sparse", (sparse.loads() ? "" : "LibTorch's operations, slower: ") + sparse.state());
+            NativeLibrary cuda = NativeLibrary.cuda();
+            if (Devices.isCuda(device)) {
+                row("", (cuda.loads() ? "on CUDA " : "on CUDA LibTorch's dense operations: ") + cuda.state());
+            }
             return true;
         } catch (LinkageError e) {
             Throwable cause = e.getCause() == null ? e : e.getCause();

@@ -16,8 +16,8 @@ import org.kofn.export.ModelRuntime;
 import org.kofn.export.SavedModel;
 import org.kofn.export.SparseModel;
 import org.kofn.export.TestLogits;
+import org.kofn.kernels.Precision;
 import org.kofn.recipe.Recipe;
-import org.kofn.runtime.Storage;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -37,6 +37,7 @@ import picocli.CommandLine.Spec;
             "  kofn eval runs/quickstart",
             "  kofn eval runs/quickstart --runtime sparse --layers",
             "  kofn eval runs/quickstart --runtime sparse --precision bf16",
+            "  kofn eval runs/quickstart --runtime sparse --device cuda --precision tf32",
             "  kofn eval runs/quickstart/model.safetensors --threads 1 --json"
         })
 final class EvalCommand implements Callable<Integer> {
@@ -83,7 +84,7 @@ final class EvalCommand implements Callable<Integer> {
         result.put("model", model.file().toString());
         result.put("runtime", model.runtime().word());
         if (model instanceof SparseModel sparse) {
-            result.put("precision", sparse.storage().word());
+            result.put("precision", sparse.precision().word());
         }
         result.put("data", model.recipe().data().name());
         result.put("images", images);
@@ -96,10 +97,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private static String by(SparseModel model) {
-        return ", by the sparse runtime"
-                + (model.storage() == Storage.FP32
-                        ? ""
-                        : " in " + model.storage().word());
+        return ", by the sparse runtime" + (model.precision() == Precision.FP32 ? "" : " in " + model.precision());
     }
 
     private void print(SavedModel model, long images, TestLogits test, List<String> kernels) {

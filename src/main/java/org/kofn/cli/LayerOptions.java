@@ -17,8 +17,9 @@ import org.kofn.base.Suggest;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.LayerBench;
 import org.kofn.bench.LayerResult;
-import org.kofn.runtime.SparseLayer;
-import org.kofn.runtime.Storage;
+import org.kofn.runtime.Backend;
+import org.kofn.torch.Devices;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What {@code kofn bench conv} and {@code kofn bench linear} have in common: options, measuring, the table. */
@@ -52,16 +53,12 @@ final class LayerOptions extends MeasureOptions {
     private List<String> filters;
 
     @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            defaultValue = "fp32",
-            description = "How the sparse kernels store weights and values: fp32 or bf16. Default: ${DEFAULT-VALUE}.")
-    private Storage storage;
-
-    @Option(
             names = "--cold",
             description = "Flush the caches before every repetition. Otherwise what fits into them stays there.")
     private boolean cold;
+
+    @Mixin
+    private BackendOptions backend;
 
     /** Measures the layers that {@code listed} finds for a share, and prints them. */
     int run(PrintWriter out, PrintWriter err, Function<Integer, List<BenchLayer>> listed) {
@@ -69,18 +66,18 @@ final class LayerOptions extends MeasureOptions {
         for (int batch : batches) {
             requireBatch("--batch", batch);
         }
-        requireKernels();
         int threads = setThreads();
-        announce(err);
-        try (LayerBench bench = new LayerBench(effort(SECONDS), cold);
-                Device device = new Device("cpu")) {
+        try (Device device = backend.device();
+                LayerBench bench = new LayerBench(device, backend.precision(), effort(SECONDS), cold)) {
+            requireKernels(device);
+            announce(err, device);
             for (int batch : batches) {
                 List<LayerResult> results = new ArrayList<>();
                 for (BenchLayer layer : layers) {
                     if (!json()) {
                         err.println("measuring " + layer.name() + ", batch " + batch);
                     }
-                    LayerResult result = bench.run(layer, batch, threads, storage, DENSITIES);
+                    LayerResult result = bench.run(layer, batch, threads, DENSITIES);
                     if (result == null) {
                         err.println("kofn: " + layer.name() + ": LibTorch computes it in no layout, nothing to compare"
                                 + " with");
@@ -91,7 +88,7 @@ final class LayerOptions extends MeasureOptions {
                     }
                 }
                 if (!results.isEmpty()) {
-                    print(out, batch, threads, results);
+                    print(out, batch, where(device, threads), results);
                 }
             }
         }
@@ -105,15 +102,15 @@ final class LayerOptions extends MeasureOptions {
     }
 
     /** There is nothing to measure without them. */
-    static void requireKernels() {
-        if (!SparseLayer.available()) {
+    static void requireKernels(Device device) {
+        if (!Backend.available(device)) {
             throw KofnException.device("the native sparse kernels are missing; `kofn doctor` says why");
         }
     }
 
     /** Says where the baseline suffers. */
-    static void announce(PrintWriter err) {
-        if (!LayerBench.keepsMemory()) {
+    static void announce(PrintWriter err, Device device) {
+        if (!device.is_cuda() && !LayerBench.keepsMemory()) {
             err.println("kofn: malloc gives memory back between calls, which makes LibTorch's large layers slower than"
                     + " they could be; ./kofn sets it right");
         }
@@ -143,7 +140,13 @@ final class LayerOptions extends MeasureOptions {
         return wanted;
     }
 
-    private void print(PrintWriter out, int batch, int threads, List<LayerResult> results) {
+    /** Such as {@code 2 threads, fp32}, or {@code cuda:0, tf32}. */
+    private String where(Device device, int threads) {
+        String processor = device.is_cuda() ? Devices.describe(device) : threads + " threads";
+        return processor + ", " + backend.precision();
+    }
+
+    private void print(PrintWriter out, int batch, String where, List<LayerResult> results) {
         Table table = new Table(Stream.concat(
                         Stream.of("layer", "times", "shape", "dense ms", "dense GFLOP/s", "layout"),
                         Stream.concat(DENSITIES.stream().map(LayerOptions::density), Stream.of("n")))
@@ -163,12 +166,8 @@ final class LayerOptions extends MeasureOptions {
         }
         kernels(results).forEach(kernel -> mean(table, kernel, results));
         out.printf(
-                "batch %d, %d threads, %s caches%s%s: how many times faster than dense, by density%n",
-                batch,
-                threads,
-                cold ? "cold" : "warm",
-                share > 1 ? ", share " + share : "",
-                storage == Storage.FP32 ? "" : ", " + storage.word());
+                "batch %d, %s, %s caches%s: how many times faster than dense, by density%n",
+                batch, where, cold ? "cold" : "warm", share > 1 ? ", share " + share : "");
         table.lines().forEach(out::println);
         failures(results).forEach(out::println);
     }

@@ -5,13 +5,17 @@ import java.nio.file.Path;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.base.KofnException;
+import org.kofn.data.DataCatalog;
 import org.kofn.export.ModelRuntime;
 import org.kofn.export.SavedModel;
 import org.kofn.export.ScriptedModel;
 import org.kofn.export.SparseModel;
-import org.kofn.runtime.Storage;
+import org.kofn.kernels.Precision;
+import org.kofn.runtime.Backend;
+import org.kofn.runtime.DispatchTable;
 import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** How the commands that run a saved model are told which form of it to run, and where. */
@@ -19,25 +23,12 @@ final class ModelOptions {
     @Option(
             names = "--runtime",
             paramLabel = "NAME",
-            description = "sparse: model.safetensors in the sparse kernels, on the CPU. torchscript: model.pt in"
-                    + " LibTorch. Default: a file's own, otherwise as the command says.")
+            description = "sparse: model.safetensors in the sparse kernels. torchscript: model.pt in LibTorch. Default:"
+                    + " a file's own, otherwise as the command says.")
     private ModelRuntime runtime;
 
-    @Option(
-            names = "--device",
-            paramLabel = "DEVICE",
-            defaultValue = "auto",
-            description = "auto, cpu, cuda or cuda:N, for torchscript. Default: ${DEFAULT-VALUE}.")
-    private String device;
-
-    @Option(
-            names = "--precision",
-            paramLabel = "NAME",
-            defaultValue = "fp32",
-            description =
-                    "fp32, or bf16, in which the sparse runtime holds weights and the values between layers in half"
-                            + " the memory, rounding each once. Default: ${DEFAULT-VALUE}.")
-    private Storage storage;
+    @Mixin
+    private BackendOptions backend;
 
     @Option(
             names = "--threads",
@@ -63,19 +54,17 @@ final class ModelOptions {
         Path file = chosen.file(run);
         int count = threads > 0 ? threads : torch.get_num_threads();
         Devices.setThreads(count);
-        if (chosen == ModelRuntime.TORCHSCRIPT) {
-            if (storage != Storage.FP32) {
-                throw KofnException.usage(
-                        "--precision %s: is about the sparse runtime; add --runtime sparse", storage.word());
-            }
-            // Closed with the process: the model refers to it.
-            Device where = Tensors.keep(Devices.parse(device));
-            return ScriptedModel.open(file, where);
+        // Closed with the process: the model refers to it.
+        Device device = Tensors.keep(backend.device());
+        if (chosen == ModelRuntime.SPARSE) {
+            DispatchTable table = DispatchTable.open(DataCatalog.home(), device);
+            return SparseModel.open(file, Backend.of(device, backend.precision(), count), table);
         }
-        if (!device.equals("auto") && !device.equals("cpu")) {
+        if (backend.precision() != Precision.FP32) {
             throw KofnException.usage(
-                    "--device %s: the sparse runtime computes on the CPU; --runtime torchscript runs there", device);
+                    "--precision %s: is for --runtime sparse; model.pt runs in the precision of its weights",
+                    backend.precision());
         }
-        return SparseModel.open(file, count, storage);
+        return ScriptedModel.open(file, device);
     }
 }

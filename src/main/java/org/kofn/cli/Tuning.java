@@ -6,22 +6,28 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.bytedeco.pytorch.Device;
 import org.kofn.base.ExitCode;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.Effort;
 import org.kofn.bench.Tuner;
+import org.kofn.kernels.Precision;
 import org.kofn.runtime.LayerMeasurement;
 
 /** {@code kofn bench --tune}: measures the layers, saying how far it is, and prints what came out. */
 final class Tuning {
     private final Path home;
+    private final Device device;
+    private final Precision precision;
     private final Effort effort;
     private final int threads;
     private final AtomicBoolean stopped = new AtomicBoolean();
 
-    /** Measurements for the table below {@code home}. */
-    Tuning(Path home, Effort effort, int threads) {
+    /** Measurements of a device for its table below {@code home}. */
+    Tuning(Path home, Device device, Precision precision, Effort effort, int threads) {
         this.home = home;
+        this.device = device;
+        this.precision = precision;
         this.effort = effort;
         this.threads = threads;
     }
@@ -42,7 +48,7 @@ final class Tuning {
         int done = 0;
         int all = layers.size() * batches.size();
         try (Interrupts interrupts = new Interrupts(() -> stopped.set(true));
-                Tuner tuner = new Tuner(home, effort, threads)) {
+                Tuner tuner = new Tuner(home, device, precision, effort, threads)) {
             if (tuner.replaced() != null) {
                 err.println("kofn: " + tuner.replaced());
             }

@@ -9,7 +9,7 @@ import org.kofn.base.KofnException;
 public enum ModelRuntime {
     /** LibTorch, from {@code model.pt}: dense operations, on any device. */
     TORCHSCRIPT,
-    /** The sparse kernels, from {@code model.safetensors}: on the CPU. */
+    /** The sparse kernels, from {@code model.safetensors}, on any device. */
     SPARSE;
 
     /** As users write it. */

@@ -9,68 +9,73 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.kofn.base.KofnException;
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Network;
 import org.kofn.nn.Shape;
 import org.kofn.recipe.Recipe;
+import org.kofn.runtime.Backend;
+import org.kofn.runtime.Dispatch;
+import org.kofn.runtime.DispatchTable;
 import org.kofn.runtime.ParameterMask;
 import org.kofn.runtime.PreparedNetwork;
 import org.kofn.runtime.Removal;
 import org.kofn.runtime.SparseNetwork;
-import org.kofn.runtime.Storage;
 import org.kofn.torch.Tensors;
 
 /**
  * {@code model.safetensors} in the sparse runtime: network, kept weights and masks come from that file alone. It
- * computes on the CPU, in fp32 whatever the precision of the file's weights, or holding weights and values in bf16. Any
- * number of threads may ask for {@link #logits} at the same time.
+ * computes in the precision of its {@link Backend}, whatever that of the stored weights. Any number of threads may ask
+ * for {@link #logits} at the same time.
  */
 public final class SparseModel implements SavedModel {
-    /** Larger batches are no faster an image, but take more memory. */
+    /** Larger batches are no faster an image on a CPU, but take more memory. */
     private static final int BATCH = 64;
 
     private final Path file;
     private final Network network;
     private final Recipe recipe;
     private final PreparedNetwork prepared;
+    private final Backend backend;
     private final SparseNetwork sparse;
-    private final Device device = Tensors.keep(new Device("cpu"));
 
-    private SparseModel(Path file, Network network, Recipe recipe, PreparedNetwork prepared, int threads) {
+    private SparseModel(
+            Path file, Network network, Recipe recipe, PreparedNetwork prepared, Backend backend, Dispatch dispatch) {
         this.file = file;
         this.network = network;
         this.recipe = recipe;
         this.prepared = prepared;
-        this.sparse = new SparseNetwork(prepared, threads);
-    }
-
-    /** Opens a compact file in fp32; otherwise as below. */
-    public static SparseModel open(Path file, int threads) {
-        return open(file, threads, Storage.FP32);
+        this.backend = backend;
+        this.sparse = new SparseNetwork(prepared, backend, dispatch);
     }
 
     /**
      * Opens a compact file.
      *
-     * @param threads that one inference uses
-     * @param storage of weights and of values between layers
+     * @param backend where it runs; closed with the model
+     * @param dispatch decides which layers the sparse kernels compute
      * @throws KofnException (file), in one line, for whatever {@link CompactFile#read} refuses, for a network that this
      *     kofn does not know, and for tensors that are not that network's
      */
-    public static SparseModel open(Path file, int threads, Storage storage) {
+    public static SparseModel open(Path file, Backend backend, Dispatch dispatch) {
         SparseModel model;
         try (CompactModel compact = CompactFile.read(file)) {
-            model = of(compact, threads, storage);
+            model = of(compact, backend, dispatch);
         }
         Pointer.trimMemory(); // What loading freed lies between what stays, and the allocator would keep it.
         return model;
     }
 
-    /** Likewise in fp32, from a file that was read; it may be closed then. */
-    static SparseModel of(CompactModel compact, int threads) {
-        return of(compact, threads, Storage.FP32);
+    /** Likewise, on so many threads of the CPU, by the default rule. */
+    public static SparseModel open(Path file, int threads) {
+        return open(file, Backend.ofCpu(Precision.FP32, threads), DispatchTable.none());
     }
 
-    private static SparseModel of(CompactModel compact, int threads, Storage storage) {
+    /** Likewise, from a file that was read; it may be closed then. */
+    static SparseModel of(CompactModel compact, int threads) {
+        return of(compact, Backend.ofCpu(Precision.FP32, threads), DispatchTable.none());
+    }
+
+    private static SparseModel of(CompactModel compact, Backend backend, Dispatch dispatch) {
         Recipe recipe = SavedModel.recipe(compact.file(), compact.recipe());
         Network network = compact.network();
         compact.requireTensorsOf(network);
@@ -80,8 +85,8 @@ public final class SparseModel implements SavedModel {
             Tensor values = compact.isFolded(name) ? compact.stored().get(name) : null;
             masks.put(name, new ParameterMask(pruned.layout(), pruned.mask(), values));
         }
-        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks, storage);
-        return new SparseModel(compact.file(), network, recipe, prepared, threads);
+        PreparedNetwork prepared = PreparedNetwork.of(network, compact.stored(), masks, backend.precision());
+        return new SparseModel(compact.file(), network, recipe, prepared, backend, dispatch);
     }
 
     @Override
@@ -101,17 +106,17 @@ public final class SparseModel implements SavedModel {
 
     @Override
     public Device device() {
-        return device;
+        return backend.device();
     }
 
     @Override
     public int batch() {
-        return BATCH;
+        return Math.max(BATCH, backend.piece());
     }
 
-    /** How weights and values between layers are held. */
-    public Storage storage() {
-        return prepared.storage();
+    /** What weights and values between layers are stored in. */
+    public Precision precision() {
+        return backend.precision();
     }
 
     /** What the file holds the weights of. */
@@ -142,8 +147,9 @@ public final class SparseModel implements SavedModel {
                     : "of " + images.dim() + " axes";
             throw KofnException.file("%s: takes images of %s, these are %s", file, input, sizes);
         }
-        if (images.scalar_type().intern() != ScalarType.Float || images.is_cuda()) {
-            throw new IllegalArgumentException("images must be float32 on the CPU");
+        if (images.scalar_type().intern() != ScalarType.Float || images.is_cuda() != device().is_cuda()) {
+            throw new IllegalArgumentException(
+                    "images must be float32 on " + device().str().getString());
         }
         return sparse.forward(images);
     }
@@ -152,6 +158,5 @@ public final class SparseModel implements SavedModel {
     public void close() {
         sparse.close();
         prepared.close();
-        device.close();
     }
 }

@@ -1,10 +1,7 @@
 package org.kofn.kernels;
 
-import java.util.function.ToIntFunction;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.cuda.CUDAGuard;
-import org.bytedeco.pytorch.global.torch_cuda;
 import org.kofn.kernels.jni.KofnCpu;
 import org.kofn.kernels.jni.KofnCuda;
 import org.kofn.torch.Tensors;
@@ -17,13 +14,13 @@ import org.kofn.torch.Tensors;
  * that met them; freezing waits.
  */
 final class Cuda extends NativeKernels {
-    private final byte device;
+    private final Device device;
     private final KofnCuda.Context context;
 
     /** The kernels on a CUDA device. */
     Cuda(Device device) {
-        this.device = device.index();
-        try (CUDAGuard guard = new CUDAGuard(this.device)) {
+        this.device = Tensors.keep(new Device("cuda:" + Math.max(0, device.index())));
+        try (CUDAGuard guard = new CUDAGuard(device.index())) {
             KofnCuda.Context opened = KofnCuda.open();
             if (opened == null || opened.isNull()) {
                 throw new IllegalStateException(failure(Integer.MIN_VALUE));
@@ -40,7 +37,7 @@ final class Cuda extends NativeKernels {
     @Override
     public void close() {
         super.close();
-        onStream(stream -> {
+        CudaStream.call(device, stream -> {
             KofnCuda.close(context);
             return 0;
         });
@@ -48,7 +45,7 @@ final class Cuda extends NativeKernels {
 
     @Override
     int sample(LayerTable table, KofnCpu.Draw draw, boolean settled) {
-        return onStream(stream -> {
+        return CudaStream.call(device, stream -> {
             int before = KofnCuda.status(context, 0, stream);
             if (before != 0) {
                 return before;
@@ -60,28 +57,23 @@ final class Cuda extends NativeKernels {
 
     @Override
     int sampleBackward(LayerTable table, KofnCpu.Draw draw) {
-        return onStream(stream -> KofnCuda.sampleBackward(context, table.layers(), table.size(), draw, stream));
+        return CudaStream.call(
+                device, stream -> KofnCuda.sampleBackward(context, table.layers(), table.size(), draw, stream));
     }
 
     @Override
     int apply(LayerTable table) {
-        return onStream(stream -> KofnCuda.apply(context, table.layers(), table.size(), stream));
+        return CudaStream.call(device, stream -> KofnCuda.apply(context, table.layers(), table.size(), stream));
     }
 
     @Override
     int applyBackward(LayerTable table, boolean dense) {
-        return onStream(stream -> KofnCuda.applyBackward(context, table.layers(), table.size(), dense ? 1 : 0, stream));
+        return CudaStream.call(
+                device, stream -> KofnCuda.applyBackward(context, table.layers(), table.size(), dense ? 1 : 0, stream));
     }
 
     @Override
     String failure(int status) {
         return "CUDA: " + KofnCuda.error().getString();
-    }
-
-    /** Calls with this device current and its current stream, which is null for CUDA's default stream. */
-    private int onStream(ToIntFunction<Pointer> call) {
-        try (CUDAGuard guard = new CUDAGuard(device)) {
-            return call.applyAsInt(torch_cuda.getCurrentCUDAStream(device).stream());
-        }
     }
 }

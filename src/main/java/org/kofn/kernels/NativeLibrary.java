@@ -8,6 +8,7 @@ import org.bytedeco.javacpp.Loader;
 import org.kofn.kernels.jni.KofnCpu;
 import org.kofn.kernels.jni.KofnCuda;
 import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.kernels.jni.KofnSparseCuda;
 import org.kofn.kernels.jni.KofnSparseLinear;
 import org.kofn.torch.Devices;
 import org.kofn.torch.TorchError;
@@ -34,7 +35,10 @@ public record NativeLibrary(String name, boolean loads, String state) {
         return Holder.SPARSE;
     }
 
-    /** The kernels of NVIDIA GPUs; they load only where LibTorch can use one. */
+    /**
+     * The kernels of NVIDIA GPUs, sparse convolutions and linear layers among them; they load only where LibTorch can
+     * use one.
+     */
     public static NativeLibrary cuda() {
         return Holder.CUDA;
     }
@@ -52,7 +56,14 @@ public record NativeLibrary(String name, boolean loads, String state) {
                 },
                 () -> "variant " + Cpu.variant());
         static final NativeLibrary CUDA = Devices.cudaAvailable()
-                ? load("kofn_cuda", "cuda", () -> Loader.load(KofnCuda.class), () -> "for NVIDIA GPUs")
+                ? load(
+                        "kofn_cuda",
+                        "cuda",
+                        () -> {
+                            Loader.load(KofnCuda.class);
+                            Loader.load(KofnSparseCuda.class);
+                        },
+                        () -> "for NVIDIA GPUs")
                 : new NativeLibrary("kofn_cuda", false, ofBuild("cuda", "there is no usable GPU"));
     }
 

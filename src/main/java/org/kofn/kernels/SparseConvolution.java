@@ -17,13 +17,10 @@ import org.kofn.mask.MaskLayout;
 import org.kofn.torch.Tensors;
 
 /**
- * A convolution under a mask that stands still, for training on the CPU: forward and backward read only the kernels
- * that are kept ({@code cuda/sparse_conv}). Their lists are fixed, their values are read from the effective weight at
- * every step.
- *
- * <p>{@link #forward} keeps the input for the next {@link #backward}, padded, as the native kernels read it.
+ * A convolution under a mask that stands still, for training on the CPU. {@link #forward} keeps the input for the next
+ * {@link #backward}, padded, as the native kernels read it.
  */
-public final class SparseConvolution implements AutoCloseable {
+public final class SparseConvolution implements FrozenConvolution {
     /** What the contract allows. */
     private static final int LARGEST_WINDOW = 7;
 
@@ -37,7 +34,17 @@ public final class SparseConvolution implements AutoCloseable {
      * @param stride down and across
      * @param padding zeros above and below, left and right
      */
-    public record Geometry(int batch, int[] size, int[] stride, int[] padding) {}
+    public record Geometry(int batch, int[] size, int[] stride, int[] padding) {
+        /** [N, O, H', W'] for a weight [O, n, R, S]. */
+        long[] output(long[] weight) {
+            long[] shape = {batch, weight[0], 0, 0};
+            for (int axis = 0; axis < 2; axis++) {
+                long span = size[axis] + 2L * padding[axis] - weight[2 + axis];
+                shape[2 + axis] = span / stride[axis] + 1;
+            }
+            return shape;
+        }
+    }
 
     /**
      * What comes out of a backward pass.
@@ -85,22 +92,16 @@ public final class SparseConvolution implements AutoCloseable {
         long[] shape = weight.layout().shape();
         int outputs = (int) shape[0];
         int inputs = (int) shape[1];
-        int[] out = new int[2];
-        for (int axis = 0; axis < 2; axis++) {
-            int span = geometry.size[axis] + 2 * geometry.padding[axis] - (int) shape[2 + axis];
-            out[axis] = span / geometry.stride[axis] + 1;
-        }
         this.inputShape = new long[] {geometry.batch, inputs, geometry.size[0], geometry.size[1]};
-        this.outputShape = new long[] {geometry.batch, outputs, out[0], out[1]};
+        this.outputShape = geometry.output(shape);
         try (NoGradGuard guard = new NoGradGuard();
                 PointerScope scope = new PointerScope()) {
             int halo = Math.max(geometry.padding[0], geometry.padding[1]);
-            int form = KofnSparseConv.form(geometry.batch, out[1]);
+            int form = KofnSparseConv.form(geometry.batch, (int) outputShape[3]);
             this.inputLayout = Tensors.keep(layout(form, inputShape, halo));
             this.outputLayout = Tensors.keep(layout(form, outputShape, halo));
             int share = weight.layout().share();
             Tensor lists = lists(weight);
-            int kept = (int) lists.size(1);
             this.rows = Tensors.keep(rows(lists, outputs, inputs, share));
             TensorOptions floats = new TensorOptions(ScalarType.Float);
             long[] kernels = {rows.numel(), shape[2] * shape[3]};
@@ -108,24 +109,8 @@ public final class SparseConvolution implements AutoCloseable {
             this.valueGradients = Tensors.keep(torch.zeros(kernels, floats));
             this.weightGradient = Tensors.keep(torch.zeros(shape, floats));
             this.biasGradient = bias == null ? null : Tensors.keep(torch.zeros(new long[] {outputs}, floats));
-            KofnSparseConv.Convolution convolution = new KofnSparseConv.Convolution()
-                    .inputs(inputs)
-                    .outputs(outputs)
-                    .height(geometry.size[0])
-                    .width(geometry.size[1])
-                    .rows((int) shape[2])
-                    .columns((int) shape[3])
-                    .strideRows(geometry.stride[0])
-                    .strideColumns(geometry.stride[1])
-                    .paddingRows(geometry.padding[0])
-                    .paddingColumns(geometry.padding[1])
-                    .share(share)
-                    .kept(kept)
-                    .activation(0)
-                    .indices(
-                            new IntPointer(lists.to(ScalarType.Int).contiguous().data_ptr_int()))
-                    .weights(values.data_ptr_float())
-                    .bias(bias == null ? null : bias.data_ptr_float());
+            KofnSparseConv.Convolution convolution =
+                    description(weight, geometry, lists, values, bias == null ? null : bias.data_ptr_float());
             PointerPointer<KofnSparseConv.Plan> there = new PointerPointer<>(1);
             check(KofnSparseConv.open(convolution, inputLayout, outputLayout, threads, there));
             this.forward = Tensors.keep(new KofnSparseConv.Plan(there.get(0)));
@@ -178,12 +163,7 @@ public final class SparseConvolution implements AutoCloseable {
         }
     }
 
-    /**
-     * The convolution with the effective weight as it is now.
-     *
-     * @param x fp32 [N, n, H, W]
-     * @return [N, O, H', W'], without a history; it belongs to the caller's scope
-     */
+    @Override
     public Tensor forward(Tensor x) {
         Tensor y = torch.empty(outputShape, new TensorOptions(ScalarType.Float), null);
         try (NoGradGuard guard = new NoGradGuard();
@@ -206,12 +186,7 @@ public final class SparseConvolution implements AutoCloseable {
         return y;
     }
 
-    /**
-     * The gradients of the last {@link #forward}, which can be asked for once.
-     *
-     * @param dy that of the output
-     * @param ofInput whether that of the input is wanted
-     */
+    @Override
     public Gradient backward(Tensor dy, boolean ofInput) {
         Tensor dx = ofInput ? torch.empty(inputShape, new TensorOptions(ScalarType.Float), null) : null;
         try (NoGradGuard guard = new NoGradGuard();
@@ -248,8 +223,36 @@ public final class SparseConvolution implements AutoCloseable {
         }
     }
 
+    /**
+     * A convolution as the native kernels are told of it; it belongs to the caller's scope.
+     *
+     * @param lists of {@link #lists}, on the CPU
+     * @param values [O/b·k·b, R·S], on the CPU
+     */
+    static KofnSparseConv.Convolution description(
+            MaskedWeight weight, Geometry geometry, Tensor lists, Tensor values, FloatPointer bias) {
+        long[] shape = weight.layout().shape();
+        return new KofnSparseConv.Convolution()
+                .inputs((int) shape[1])
+                .outputs((int) shape[0])
+                .height(geometry.size[0])
+                .width(geometry.size[1])
+                .rows((int) shape[2])
+                .columns((int) shape[3])
+                .strideRows(geometry.stride[0])
+                .strideColumns(geometry.stride[1])
+                .paddingRows(geometry.padding[0])
+                .paddingColumns(geometry.padding[1])
+                .share(weight.layout().share())
+                .kept((int) lists.size(1))
+                .activation(0)
+                .indices(new IntPointer(lists.to(ScalarType.Int).contiguous().data_ptr_int()))
+                .weights(values.data_ptr_float())
+                .bias(bias);
+    }
+
     /** The inputs that each group of outputs keeps: int64 [O/b, k], ascending. */
-    private static Tensor lists(MaskedWeight weight) {
+    static Tensor lists(MaskedWeight weight) {
         long[] shape = weight.layout().shape();
         long groups = shape[0] / weight.layout().share();
         // Only for whole kernels: all groups of a list of outputs lie one after the other, and with them its inputs.
@@ -258,7 +261,7 @@ public final class SparseConvolution implements AutoCloseable {
     }
 
     /** For [O/b][k][b] kernels, which row of [O·n] each is. */
-    private static Tensor rows(Tensor lists, int outputs, int inputs, int share) {
+    static Tensor rows(Tensor lists, int outputs, int inputs, int share) {
         Tensor first = torch.arange(new org.bytedeco.pytorch.Scalar(outputs))
                 .mul(new org.bytedeco.pytorch.Scalar(inputs))
                 .to(ScalarType.Long)

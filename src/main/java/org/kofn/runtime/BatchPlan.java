@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.bytedeco.pytorch.Tensor;
 
@@ -20,10 +21,13 @@ final class BatchPlan implements AutoCloseable {
     private final Map<Buffer, Long> offsets = new LinkedHashMap<>();
     private final long bytes;
     private final long scratch;
-    private final Queue<Workspace> idle = new ConcurrentLinkedQueue<>();
+    private final Backend backend;
+    /** By {@link Session#order}: work in a workspace may not have ended when it is idle. */
+    private final Map<Long, Queue<Workspace>> idle = new ConcurrentHashMap<>();
 
     /** A plan of a schedule. */
-    BatchPlan(Scheduler schedule) {
+    BatchPlan(Scheduler schedule, Backend backend) {
+        this.backend = backend;
         this.steps = schedule.steps();
         this.plans = schedule.plans();
         this.output = schedule.output();
@@ -47,16 +51,17 @@ final class BatchPlan implements AutoCloseable {
     }
 
     /** The scores [batch, classes] of contiguous images, in the caller's scope. */
-    Tensor run(Tensor images) {
-        Workspace known = idle.poll();
-        Workspace workspace = known == null ? new Workspace(offsets, bytes, scratch) : known;
+    Tensor run(Tensor images, Session session) {
+        Queue<Workspace> mine = idle.computeIfAbsent(session.order(), order -> new ConcurrentLinkedQueue<>());
+        Workspace known = mine.poll();
+        Workspace workspace = known == null ? new Workspace(offsets, bytes, scratch, backend) : known;
         try {
-            workspace.bind(images);
+            workspace.bind(images, session);
             steps.forEach(step -> step.call().run(workspace));
             return workspace.tensor(output).flatten(1, -1).clone();
         } finally {
-            workspace.bind(null);
-            idle.add(workspace);
+            workspace.bind(null, null);
+            mine.add(workspace);
         }
     }
 
@@ -85,13 +90,16 @@ final class BatchPlan implements AutoCloseable {
         return end;
     }
 
-    /** For every buffer, the one whose place it takes: itself, or a residual that nothing reads any more. */
+    /**
+     * For every buffer, the one whose place it takes: itself, or a residual that nothing reads any more. The network's
+     * input, which no step writes, is the caller's, and stays.
+     */
     private Map<Buffer, Buffer> places() {
         Map<Buffer, Integer> last = lastReads();
         Map<Buffer, Buffer> places = new LinkedHashMap<>();
         for (int i = 0; i < steps.size(); i++) {
             Step step = steps.get(i);
-            boolean takesOver = step.inPlace() != null && last.get(step.inPlace()) == i;
+            boolean takesOver = places.containsKey(step.inPlace()) && last.get(step.inPlace()) == i;
             places.put(step.writes(), takesOver ? places.get(step.inPlace()) : step.writes());
         }
         return places;
@@ -125,7 +133,7 @@ final class BatchPlan implements AutoCloseable {
 
     @Override
     public void close() {
-        idle.forEach(Workspace::close);
+        idle.values().forEach(workspaces -> workspaces.forEach(Workspace::close));
         idle.clear();
         plans.forEach(NativePlan::close);
     }

@@ -1,5 +1,6 @@
 package org.kofn.runtime;
 
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Shape;
 
 /**
@@ -10,26 +11,26 @@ import org.kofn.nn.Shape;
  * @param padded how the native kernels have it; null for LibTorch's way
  * @param shape of one image
  * @param batch images
- * @param storage of each number
+ * @param precision what its numbers are stored in
  */
-record Buffer(String value, PaddedLayout padded, Shape shape, int batch, Storage storage) {
+record Buffer(String value, PaddedLayout padded, Shape shape, int batch, Precision precision) {
     /** LibTorch's way. */
-    static Buffer plain(String value, Shape shape, int batch, Storage storage) {
-        return new Buffer(value, null, shape, batch, storage);
+    static Buffer plain(String value, Shape shape, int batch, Precision precision) {
+        return new Buffer(value, null, shape, batch, precision);
     }
 
     /** The native kernels' way. */
     static Buffer padded(String value, PaddedLayout layout) {
-        return new Buffer(value, layout, layout.shape(), layout.batch(), layout.storage());
+        return new Buffer(value, layout, layout.shape(), layout.batch(), layout.precision());
     }
 
     /** A name of its own, for the memory plan. */
     String key() {
-        return padded == null ? value + " in " + storage.word() : value + " in form " + padded.form();
+        return padded == null ? value + " in " + precision.word() : value + " in form " + padded.form();
     }
 
     /** The size of its memory. */
     long bytes() {
-        return padded == null ? storage.bytes() * shape.size() * batch : padded.bytes();
+        return padded == null ? precision.bytes() * shape.size() * batch : padded.bytes();
     }
 }

@@ -6,6 +6,8 @@ package org.kofn.runtime;
  * that too, but its weights are what takes time, and of those it reads only the kept.
  */
 final class DefaultDispatch implements Dispatch {
+    private static final Dispatch ON_GPU = new DefaultGpuDispatch();
+
     /** Colours, with which dense kernels fill their vectors badly: the sparse ones win even when all are kept. */
     private static final int FEW_INPUTS = 4;
 
@@ -21,6 +23,9 @@ final class DefaultDispatch implements Dispatch {
 
     @Override
     public BreakEven of(LayerCase layer) {
+        if (layer.onGpu()) {
+            return ON_GPU.of(layer);
+        }
         LayerShape shape = layer.layer();
         if (shape.window() == null) {
             return shape.inputs() * shape.outputs() <= FEW_WEIGHTS ? ALWAYS : LINEAR;

@@ -13,15 +13,18 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import org.bytedeco.pytorch.Device;
 import org.kofn.base.AtomicFile;
 import org.kofn.base.BuildInfo;
 import org.kofn.base.KofnException;
 import org.kofn.base.Machine;
 import org.kofn.kernels.NativeLibrary;
 import org.kofn.kernels.jni.KofnCpu;
+import org.kofn.torch.CudaDevice;
 
 /**
- * The file of a {@link DispatchTable}: JSON below the cache folder, one for each processor and variant of the kernels.
+ * The file of a {@link DispatchTable}: JSON below the cache folder, one for each processor and variant of the kernels,
+ * and one for each GPU.
  *
  * @param origin what was measured
  * @param measurements a layer each
@@ -29,6 +32,8 @@ import org.kofn.kernels.jni.KofnCpu;
 record DispatchFile(Origin origin, List<LayerMeasurement> measurements) {
     /** Part of every name: another form of the file is another file. */
     private static final String FORM = "v1";
+
+    private static final String NO_KERNELS = "no kernels";
 
     private static final ObjectMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
@@ -49,17 +54,30 @@ record DispatchFile(Origin origin, List<LayerMeasurement> measurements) {
     /**
      * What was measured; other times are no use when one of these changes.
      *
-     * @param processor its name, family and model
-     * @param variant of the native kernels
+     * @param processor its name, family and model, or a GPU's name
+     * @param variant of the native kernels; of those for GPUs, the GPU's architecture
      * @param libTorch version
      * @param kofn version
      */
     record Origin(String processor, String variant, String libTorch, String kofn) {
         /** This machine and build. */
         static Origin here() {
+            String variant = NativeLibrary.cpu().loads() ? KofnCpu.variant().getString() : NO_KERNELS;
+            return of(Machine.here().processorModel(), variant);
+        }
+
+        /** This build on a device of this machine. */
+        static Origin of(Device device) {
+            if (!device.is_cuda()) {
+                return here();
+            }
+            String variant = NativeLibrary.cuda().loads() ? CudaDevice.architecture(device.index()) : NO_KERNELS;
+            return of(CudaDevice.name(device.index()), variant);
+        }
+
+        private static Origin of(String processor, String variant) {
             BuildInfo build = BuildInfo.current();
-            String variant = NativeLibrary.cpu().loads() ? KofnCpu.variant().getString() : "no kernels";
-            return new Origin(Machine.here().processorModel(), variant, build.libTorch(), build.version());
+            return new Origin(processor, variant, build.libTorch(), build.version());
         }
 
         @Override

@@ -6,10 +6,12 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.Device;
 
 /**
- * Break-even densities from measurements on this machine ({@code kofn bench --tune}). A layer that was not measured
- * takes those of the nearest one with the same kernel and stride; where none is near, a default rule decides.
+ * Break-even densities from measurements on a processor or GPU of this machine ({@code kofn bench --tune}). A layer
+ * that was not measured takes those of the nearest one with the same kernel, stride and precision; where none is near,
+ * a default rule decides.
  */
 public final class DispatchTable implements Dispatch {
     /** What makes the measurements. */
@@ -38,15 +40,16 @@ public final class DispatchTable implements Dispatch {
     }
 
     /**
-     * This machine's table.
+     * The table of a device of this machine.
      *
      * @param home kofn's cache folder
+     * @param device a CPU or GPU
      * @return one without measurements where there is no file, or one that another machine or version measured; what
      *     {@link #describe} says
      * @throws org.kofn.base.KofnException (file) for a damaged file
      */
-    public static DispatchTable open(Path home) {
-        return open(home, DispatchFile.Origin.here());
+    public static DispatchTable open(Path home, Device device) {
+        return open(home, DispatchFile.Origin.of(device));
     }
 
     static DispatchTable open(Path home, DispatchFile.Origin here) {
@@ -60,14 +63,15 @@ public final class DispatchTable implements Dispatch {
     }
 
     /**
-     * Adds measurements, which take the place of older ones of the same layers, and writes the file of this machine.
+     * Adds measurements, which take the place of older ones of the same layers, and writes the file of a device.
      *
      * @param home kofn's cache folder
+     * @param device where they were made
      * @return the table with them
      * @throws org.kofn.base.KofnException (file) when it cannot be written; then the old one stays
      */
-    public DispatchTable save(Path home, List<LayerMeasurement> more) {
-        DispatchFile.Origin here = DispatchFile.Origin.here();
+    public DispatchTable save(Path home, Device device, List<LayerMeasurement> more) {
+        DispatchFile.Origin here = DispatchFile.Origin.of(device);
         Path path = DispatchFile.path(home, here);
         List<LayerMeasurement> all = new ArrayList<>(measured.values());
         all.addAll(more);

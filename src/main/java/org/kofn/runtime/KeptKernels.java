@@ -75,6 +75,19 @@ public record KeptKernels(int share, int inputs, int[][] indices) {
         return Arrays.stream(indices).mapToInt(list -> list.length).max().orElse(0);
     }
 
+    /** Whether every output keeps two of every four consecutive inputs, as sparse tensor cores want it. */
+    boolean isTwoOfFour() {
+        return share == 1 && inputs % 4 == 0 && Arrays.stream(indices).allMatch(list -> isTwoOfFour(list, inputs));
+    }
+
+    private static boolean isTwoOfFour(int[] list, int inputs) {
+        boolean holds = list.length == inputs / 2;
+        for (int i = 0; holds && i < list.length; i++) {
+            holds = list[i] / 4 == i / 2;
+        }
+        return holds;
+    }
+
     /** How many kernels are kept. */
     int size() {
         return share * Arrays.stream(indices).mapToInt(list -> list.length).sum();

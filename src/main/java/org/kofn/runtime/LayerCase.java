@@ -1,44 +1,42 @@
 package org.kofn.runtime;
 
-import java.util.Arrays;
+import org.kofn.kernels.Precision;
 
 /**
  * A layer as it is run: what the dispatcher decides about.
  *
  * @param layer its shape
  * @param batch images
- * @param threads that compute it
- * @param precision of activations and weights: the word of a {@link Storage}
+ * @param threads that compute it; 0 on a GPU
+ * @param precision of activations and weights
  */
-public record LayerCase(LayerShape layer, int batch, int threads, String precision) {
+public record LayerCase(LayerShape layer, int batch, int threads, Precision precision) {
     /** Checks the numbers. */
     public LayerCase {
-        if (layer == null || batch < 1 || threads < 1 || storage(precision) == null) {
+        if (layer == null || batch < 1 || threads < 0 || precision == null) {
             throw new IllegalArgumentException(
                     "layer " + layer + ", batch " + batch + ", " + threads + " threads, " + precision);
         }
     }
 
-    /** In single precision. */
+    /** On a CPU, in single precision. */
     public LayerCase(LayerShape layer, int batch, int threads) {
-        this(layer, batch, threads, Storage.FP32.word());
+        this(layer, batch, threads, Precision.FP32);
     }
 
-    private static Storage storage(String word) {
-        return Arrays.stream(Storage.values())
-                .filter(storage -> storage.word().equals(word))
-                .findFirst()
-                .orElse(null);
+    /** The case whose measurements decide, and its dense side: on a CPU fp32, as long as which bf16 takes. */
+    public LayerCase decidedAs() {
+        return onGpu() ? this : new LayerCase(layer, batch, threads);
     }
 
-    /** How activations and weights are stored. */
-    Storage storage() {
-        return storage(precision);
+    /** Whether a GPU runs it. */
+    boolean onGpu() {
+        return threads == 0;
     }
 
     /** How far apart the sizes of two cases are, in factors of two; infinitely far where they do not resemble. */
     double distance(LayerCase other) {
-        if (!layer.resembles(other.layer) || !precision.equals(other.precision)) {
+        if (!layer.resembles(other.layer) || precision != other.precision || onGpu() != other.onGpu()) {
             return Double.POSITIVE_INFINITY;
         }
         return factor(layer.inputs(), other.layer.inputs())
@@ -46,16 +44,17 @@ public record LayerCase(LayerShape layer, int batch, int threads, String precisi
                 + factor(layer.height() * layer.width(), other.layer.height() * other.layer.width())
                 + factor(layer.share(), other.layer.share())
                 + factor(batch, other.batch)
-                + factor(threads, other.threads);
+                + (onGpu() ? 0 : factor(threads, other.threads));
     }
 
     private static double factor(int a, int b) {
         return Math.abs(Math.log((double) a / b)) / Math.log(2);
     }
 
-    /** Such as {@code 256>256 3x3 14x14, batch 1, 2 threads}. */
+    /** Such as {@code 256>256 3x3 14x14, batch 1, 2 threads}, or {@code …, batch 1, tf32} on a GPU. */
     @Override
     public String toString() {
-        return layer + ", batch " + batch + ", " + threads + (threads == 1 ? " thread" : " threads");
+        String how = onGpu() ? precision.word() : threads + (threads == 1 ? " thread" : " threads");
+        return layer + ", batch " + batch + ", " + how;
     }
 }

@@ -5,12 +5,13 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.kofn.kernels.jni.KofnSparseConv;
+import org.kofn.nn.Shape;
 import org.kofn.nn.Window;
 import org.kofn.torch.Tensors;
 
 /**
  * A plan of {@code cuda/sparse_conv} for one layer and one size of batch: kept kernels packed, tiles chosen. Input and
- * output are in the native kernels' own layout, weights in the storage of both.
+ * output are in the native kernels' own layout, weights in the precision of both.
  */
 final class NativeConvolution implements NativePlan {
     /** What the contract allows. */
@@ -19,6 +20,7 @@ final class NativeConvolution implements NativePlan {
     private static final int LARGEST_PADDING = 3;
 
     private final KofnSparseConv.Plan plan;
+    private final int threads;
 
     /**
      * Makes a plan.
@@ -26,31 +28,37 @@ final class NativeConvolution implements NativePlan {
      * @param threads the most that a run may use
      */
     NativeConvolution(Op.Conv op, PaddedLayout input, PaddedLayout output, int threads) {
-        Window window = op.window();
+        this.threads = threads;
         try (PointerScope scope = new PointerScope()) {
-            KeptWeights weights = KeptWeights.of(op);
-            KofnSparseConv.Convolution convolution = new KofnSparseConv.Convolution()
-                    .inputs(weights.kept().inputs())
-                    .outputs(weights.kept().outputs())
-                    .height(input.shape().height())
-                    .width(input.shape().width())
-                    .rows(window.height())
-                    .columns(window.width())
-                    .strideRows(window.strideHeight())
-                    .strideColumns(window.strideWidth())
-                    .paddingRows(window.padHeight())
-                    .paddingColumns(window.padWidth())
-                    .share(weights.kept().share())
-                    .kept(weights.k())
-                    .activation(op.epilogue().rectifier().ordinal())
-                    .indices(weights.indices())
-                    .weights(weights.weights())
-                    .bias(op.bias().data_ptr_float());
+            KofnSparseConv.Convolution convolution = description(op, input.shape());
             PointerPointer<KofnSparseConv.Plan> made = new PointerPointer<>(1);
             int status = KofnSparseConv.open(convolution, input.tensor(), output.tensor(), threads, made);
             NativePlan.check("layer " + op.name(), status);
             plan = Tensors.keep(new KofnSparseConv.Plan(made.get(0)));
         }
+    }
+
+    /** A convolution of images of a shape as the native kernels are told of it; it belongs to the caller's scope. */
+    static KofnSparseConv.Convolution description(Op.Conv op, Shape input) {
+        Window window = op.window();
+        KeptWeights weights = KeptWeights.of(op);
+        return new KofnSparseConv.Convolution()
+                .inputs(weights.kept().inputs())
+                .outputs(weights.kept().outputs())
+                .height(input.height())
+                .width(input.width())
+                .rows(window.height())
+                .columns(window.width())
+                .strideRows(window.strideHeight())
+                .strideColumns(window.strideWidth())
+                .paddingRows(window.padHeight())
+                .paddingColumns(window.padWidth())
+                .share(weights.kept().share())
+                .kept(weights.k())
+                .activation(op.epilogue().rectifier().ordinal())
+                .indices(weights.indices())
+                .weights(weights.weights())
+                .bias(op.bias().data_ptr_float());
     }
 
     /** Whether the native kernels compute this. */
@@ -67,7 +75,8 @@ final class NativeConvolution implements NativePlan {
     }
 
     @Override
-    public void run(Pointer input, Pointer output, Pointer residual, FloatPointer workspace, int threads) {
+    public void run(
+            FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, Pointer stream) {
         NativePlan.check("convolution", KofnSparseConv.run(plan, input, output, residual, workspace, threads));
     }
 

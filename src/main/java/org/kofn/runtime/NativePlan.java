@@ -2,15 +2,10 @@ package org.kofn.runtime;
 
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
-import org.kofn.kernels.NativeLibrary;
 
 /** A layer made ready for one size of batch by the native kernels: weights and lists in the order they are read. */
-sealed interface NativePlan extends AutoCloseable permits NativeConvolution, NativeLinear {
-    /** Whether the native kernels are there. */
-    static boolean available() {
-        return NativeLibrary.sparse().loads();
-    }
-
+sealed interface NativePlan extends AutoCloseable
+        permits NativeConvolution, NativeLinear, CudaConvolution, CudaLinear, CudaTwoFour {
     /** Everything that the runtime passes was checked before, so that another status is a bug. */
     static void check(String what, int status) {
         if (status != 0) {
@@ -19,9 +14,12 @@ sealed interface NativePlan extends AutoCloseable permits NativeConvolution, Nat
     }
 
     /**
-     * Runs; {@code residual} and {@code workspace} may be null where there is none. Values are in the plan's storage.
+     * Runs, on a GPU asynchronously.
+     *
+     * @param residual may be null, as may {@code workspace} where none is needed
+     * @param stream a {@code cudaStream_t}; null on a CPU, and for CUDA's default stream
      */
-    void run(Pointer input, Pointer output, Pointer residual, FloatPointer workspace, int threads);
+    void run(FloatPointer input, FloatPointer output, FloatPointer residual, FloatPointer workspace, Pointer stream);
 
     /** Bytes of scratch memory that a run needs. */
     long workspaceBytes();

@@ -1,6 +1,7 @@
 package org.kofn.runtime;
 
 import org.bytedeco.javacpp.PointerScope;
+import org.kofn.kernels.Precision;
 import org.kofn.kernels.jni.KofnSparseConv;
 import org.kofn.nn.Shape;
 
@@ -12,15 +13,15 @@ import org.kofn.nn.Shape;
  * @param batch images
  * @param shape of one image
  * @param halo zeros on each side of a plane
- * @param storage of each number
+ * @param precision of each number
  */
-record PaddedLayout(int form, int batch, Shape shape, int halo, Storage storage) {
+record PaddedLayout(int form, int batch, Shape shape, int halo, Precision precision) {
     /** Sixteen images innermost. */
     static final int BATCH16 = 1;
 
     /** In fp32. */
     PaddedLayout(int form, int batch, Shape shape, int halo) {
-        this(form, batch, shape, halo, Storage.FP32);
+        this(form, batch, shape, halo, Precision.FP32);
     }
 
     /** The native description; it belongs to the caller's scope. */
@@ -32,7 +33,7 @@ record PaddedLayout(int form, int batch, Shape shape, int halo, Storage storage)
                 .height(shape.height())
                 .width(shape.width())
                 .halo(halo)
-                .precision(storage.code());
+                .precision(precision.ordinal());
     }
 
     /** The size of the memory. */
@@ -40,7 +41,7 @@ record PaddedLayout(int form, int batch, Shape shape, int halo, Storage storage)
         try (PointerScope scope = new PointerScope()) {
             KofnSparseConv.Strides strides = new KofnSparseConv.Strides();
             NativePlan.check("layout " + this, KofnSparseConv.strides(tensor(), strides));
-            return storage.bytes() * strides.elements();
+            return precision.bytes() * strides.elements();
         }
     }
 }

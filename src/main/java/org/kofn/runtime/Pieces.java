@@ -48,6 +48,21 @@ final class Pieces implements AutoCloseable {
         }
     }
 
+    /** The results of one after another in the caller's thread. */
+    static <T> List<T> oneByOne(List<Callable<T>> pieces) {
+        List<T> results = new ArrayList<>();
+        for (Callable<T> piece : pieces) {
+            try {
+                results.add(piece.call());
+            } catch (RuntimeException failed) {
+                throw failed;
+            } catch (Exception failed) {
+                throw new IllegalStateException(failed);
+            }
+        }
+        return results;
+    }
+
     @Override
     public void close() {
         workers.shutdown();

@@ -21,16 +21,17 @@ import org.kofn.nn.Shape;
 final class Scheduler {
     private final InferenceGraph graph;
     private final int batch;
+    private final Backend backend;
     private final Dispatch dispatch;
-    private final int threads;
-    private final Storage storage;
     private final Map<String, Shape> shapes;
     private final Halos halos;
     private final List<Step> steps = new ArrayList<>();
     private final List<NativePlan> plans = new ArrayList<>();
     /** Values that are in memory in LibTorch's way, those of flattenings under the name of what they flatten. */
     private final Map<String, Buffer> plain = new HashMap<>();
-    /** Values that are in LibTorch's way but in the kernels' storage, where that is not fp32: between linear layers. */
+    /**
+     * Values that are in LibTorch's way but in the kernels' precision, where that is not fp32: between linear layers.
+     */
     private final Map<String, Buffer> stored = new HashMap<>();
     /** Values that are in memory in the native kernels' way, in one form or both, the newest last. */
     private final Map<String, List<Buffer>> padded = new HashMap<>();
@@ -38,18 +39,17 @@ final class Scheduler {
     /**
      * Schedules a graph.
      *
-     * @param storage of what the native kernels read and write; LibTorch's operations have fp32
+     * @param backend where it runs
      * @param dispatch decides what the native kernels compute
      */
-    Scheduler(InferenceGraph graph, Storage storage, int batch, Dispatch dispatch, int threads) {
+    Scheduler(InferenceGraph graph, int batch, Backend backend, Dispatch dispatch) {
         this.graph = graph;
-        this.storage = storage;
         this.batch = batch;
+        this.backend = backend;
         this.dispatch = dispatch;
-        this.threads = threads;
         this.shapes = graph.shapes();
         this.halos = new Halos(graph, this::isNative);
-        plain.put(Network.INPUT, Buffer.plain(Network.INPUT, graph.input(), batch, Storage.FP32));
+        plain.put(Network.INPUT, plain(Network.INPUT));
         for (Op op : graph.ops()) {
             if (isNative(op) && op instanceof Op.Conv conv) {
                 convolution(conv);
@@ -89,16 +89,19 @@ final class Scheduler {
     }
 
     /** Whether the native kernels could compute it. */
-    private static boolean isKnown(Op.Weighted op) {
+    private boolean isKnown(Op.Weighted op) {
         boolean fits = op instanceof Op.Conv conv
                 ? NativeConvolution.computes(conv)
                 : NativeLinear.computes(op.weights().inputs(), op.outputs());
-        return fits && NativePlan.available();
+        return fits && backend.available();
     }
 
-    /** As measured in fp32: bf16 takes about as long. */
     private BreakEven breakEven(Op.Weighted op) {
-        return dispatch.of(new LayerCase(LayerShape.of(op, shapes.get(op.input())), batch, threads));
+        BreakEven certain = backend.certain(op);
+        return certain != null
+                ? certain
+                : dispatch.of(backend.layerCase(LayerShape.of(op, shapes.get(op.input())), batch)
+                        .decidedAs());
     }
 
     /** The form in which an operation reads its input: what comes out of strides is smaller, and converted after it. */
@@ -118,33 +121,54 @@ final class Scheduler {
     }
 
     private void convolution(Op.Conv op) {
-        int form = form(op);
-        Buffer input = padded(op, op.input(), form);
+        Buffer input = read(op, op.input());
         List<Buffer> reads = new ArrayList<>(List.of(input));
         String residualName = op.epilogue().residual();
-        Buffer residual = residualName == null ? null : padded(op, residualName, form);
+        Buffer residual = residualName == null ? null : read(op, residualName);
         if (residual != null) {
             reads.add(residual);
         }
-        Buffer output = Buffer.padded(op.name(), layout(op.name(), form));
-        NativeConvolution plan = new NativeConvolution(op, input.padded(), output.padded(), threads);
-        padded.put(op.name(), List.of(output));
+        Buffer output = written(op);
+        NativePlan plan = backend.convolution(op, input, output);
         // In place only where the convolution does not read what it is added to.
         Buffer inPlace = input.equals(residual) ? null : residual;
         add(op, plan, reads, output, inPlace, workspace -> {
             FloatPointer added = residual == null ? null : workspace.pointer(residual);
-            plan.run(workspace.pointer(input), workspace.pointer(output), added, workspace.scratch(), threads);
+            plan.run(
+                    workspace.pointer(input),
+                    workspace.pointer(output),
+                    added,
+                    workspace.scratch(),
+                    workspace.stream());
         });
+    }
+
+    /** A value as convolutions read it here. */
+    private Buffer read(Op.Conv op, String value) {
+        return backend.pads() ? padded(op, value, form(op)) : plain(op, value);
+    }
+
+    /** Where a convolution writes, in the way that it writes here. */
+    private Buffer written(Op.Conv op) {
+        if (backend.pads()) {
+            Buffer output = Buffer.padded(op.name(), layout(op.name(), form(op)));
+            padded.put(op.name(), List.of(output));
+            return output;
+        }
+        Buffer output = plain(op.name());
+        plain.put(op.name(), output);
+        return output;
     }
 
     /** Linear layers have no residuals, and read and write in LibTorch's way. */
     private void linear(Op.Linear op) {
         Buffer input = stored(op, op.input());
-        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch, storage);
-        NativeLinear plan = new NativeLinear(op, batch, storage, threads);
-        (storage == Storage.FP32 ? plain : stored).put(op.name(), output);
+        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch, backend.precision());
+        NativePlan plan = backend.linear(op, batch);
+        (output.precision() == backend.torchPrecision() ? plain : stored).put(op.name(), output);
         add(op, plan, List.of(input), output, null, workspace -> {
-            plan.run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), threads);
+            plan.run(
+                    workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), workspace.stream());
         });
     }
 
@@ -168,21 +192,22 @@ final class Scheduler {
                 Buffer.padded(op.name(), layout(op.name(), input.padded().form()));
         padded.put(op.name(), List.of(output));
         steps.add(new Step(op, "pooling kernel", List.of(input), output, null, 0, workspace -> {
-            pooling.run(workspace, input, output, threads);
+            pooling.run(workspace, input, output, backend.threads());
         }));
     }
 
     private void torch(Op op) {
         List<Buffer> reads = new ArrayList<>();
         op.inputs().forEach(input -> reads.add(plain(op, input)));
-        Buffer output = Buffer.plain(op.name(), shapes.get(op.name()), batch, Storage.FP32);
+        Buffer output = plain(op.name());
         plain.put(op.name(), output);
         String kernel = op instanceof Op.Weighted weighted ? decision("dense", weighted) + ", LibTorch" : "LibTorch";
         Step.Call call = op instanceof Op.Linear linear
-                ? workspace -> dense(linear, workspace.tensor(reads.get(0)), workspace.tensor(output))
+                ? workspace -> dense(
+                        (Op.Linear) backend.placed(linear), workspace.tensor(reads.get(0)), workspace.tensor(output))
                 : workspace -> {
                     List<Tensor> inputs = reads.stream().map(workspace::tensor).toList();
-                    workspace.tensor(output).copy_(TorchOps.run(op, inputs));
+                    workspace.tensor(output).copy_(TorchOps.run(backend.placed(op), inputs));
                 };
         steps.add(new Step(op, kernel, reads, output, null, 0, workspace -> {
             try (PointerScope scope = new PointerScope()) {
@@ -199,13 +224,13 @@ final class Scheduler {
         TorchOps.rectify(scores, op.epilogue().rectifier());
     }
 
-    /** A value in LibTorch's way, by a change of layout or storage if need be. */
+    /** A value in LibTorch's way, by a change of layout or precision if need be. */
     private Buffer plain(Op reader, String value) {
         Buffer known = plain.get(value);
         if (known != null) {
             return known;
         }
-        Buffer to = Buffer.plain(value, shapes.get(value), batch, Storage.FP32);
+        Buffer to = plain(value);
         plain.put(value, to);
         if (stored.containsKey(value)) {
             copy(reader, stored.get(value), to);
@@ -214,20 +239,20 @@ final class Scheduler {
         Buffer from = newest(value);
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = KofnSparseConv.exportPlain(
-                    workspace.layout(from), workspace.pointer(from), workspace.pointer(to), threads);
+                    workspace.layout(from), workspace.pointer(from), workspace.pointer(to), backend.threads());
             NativePlan.check(value, status);
         }));
         return to;
     }
 
-    /** The same in the kernels' storage. */
+    /** The same in the kernels' precision. */
     private Buffer stored(Op reader, String value) {
-        if (storage == Storage.FP32) {
+        if (backend.precision() == backend.torchPrecision()) {
             return plain(reader, value);
         }
         return stored.computeIfAbsent(value, name -> {
             Buffer from = plain(reader, value);
-            Buffer to = Buffer.plain(value, from.shape(), batch, storage);
+            Buffer to = Buffer.plain(value, from.shape(), batch, backend.precision());
             copy(reader, from, to);
             return to;
         });
@@ -252,13 +277,13 @@ final class Scheduler {
         steps.add(new Step(reader, null, List.of(from), to, null, 0, workspace -> {
             int status = from.padded() == null
                     ? KofnSparseConv.importPlain(
-                            workspace.layout(to), workspace.pointer(from), workspace.pointer(to), threads)
+                            workspace.layout(to), workspace.pointer(from), workspace.pointer(to), backend.threads())
                     : KofnSparseConv.convert(
                             workspace.layout(from),
                             workspace.pointer(from),
                             workspace.layout(to),
                             workspace.pointer(to),
-                            threads);
+                            backend.threads());
             NativePlan.check(value, status);
         }));
         List<Buffer> both = new ArrayList<>(known);
@@ -267,12 +292,17 @@ final class Scheduler {
         return to;
     }
 
+    /** Memory for a value that LibTorch's operations read or write. */
+    private Buffer plain(String value) {
+        return Buffer.plain(value, shapes.get(value), batch, backend.torchPrecision());
+    }
+
     private Buffer newest(String value) {
         List<Buffer> known = padded.get(value);
         return known.get(known.size() - 1);
     }
 
     private PaddedLayout layout(String value, int form) {
-        return new PaddedLayout(form, batch, shapes.get(value), halos.of(value), storage);
+        return new PaddedLayout(form, batch, shapes.get(value), halos.of(value), backend.precision());
     }
 }

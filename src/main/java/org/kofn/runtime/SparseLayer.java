@@ -19,6 +19,8 @@ import org.kofn.nn.Window;
  */
 public final class SparseLayer implements AutoCloseable {
     private final LayerCase layer;
+    private final Backend backend;
+    private final Session session;
     private final Buffer input;
     private final Buffer output;
     private final Workspace workspace;
@@ -27,10 +29,13 @@ public final class SparseLayer implements AutoCloseable {
     /**
      * A layer with the weights of one after another density.
      *
+     * @param backend where it runs; closed with this
      * @param kept k for each of them, 1 … n
      */
-    public SparseLayer(LayerCase layer, int... kept) {
-        this.layer = layer;
+    public SparseLayer(LayerShape shape, int batch, Backend backend, int... kept) {
+        this.layer = backend.layerCase(shape, batch);
+        this.backend = backend;
+        this.session = backend.begin();
         this.input = buffer("input", layer.layer().input());
         this.output = buffer("output", layer.layer().output());
         try (PointerScope scope = new PointerScope()) {
@@ -46,7 +51,9 @@ public final class SparseLayer implements AutoCloseable {
             workspace = new Workspace(
                     Map.of(input, places.offset(input.value()), output, places.offset(output.value())),
                     places.bytes(),
-                    scratch);
+                    scratch,
+                    backend);
+            workspace.bind(null, session);
             fill();
         }
     }
@@ -55,7 +62,7 @@ public final class SparseLayer implements AutoCloseable {
         Shape image = layer.layer().input();
         Tensor images = torch.randn(layer.batch(), image.channels(), image.height(), image.width());
         if (input.padded() == null) {
-            workspace.tensor(input).copy_(images);
+            workspace.tensor(input).copy_(images); // on the device, and in its precision
         } else {
             int status = KofnSparseConv.importPlain(
                     workspace.layout(input), images.data_ptr_float(), workspace.pointer(input), layer.threads());
@@ -63,22 +70,22 @@ public final class SparseLayer implements AutoCloseable {
         }
     }
 
-    /** Whether the sparse kernels are there. */
-    public static boolean available() {
-        return NativePlan.available();
-    }
-
-    /** Whether they know layers of that shape. */
+    /** Whether the sparse kernels know layers of that shape. */
     public static boolean computes(LayerShape shape) {
         return shape.window() == null
                 ? NativeLinear.computes(shape.inputs(), shape.outputs())
                 : NativeConvolution.computes(shape.window());
     }
 
+    /** What is measured. */
+    public LayerCase layer() {
+        return layer;
+    }
+
     /** Computes the layer with the weights of the {@code i}-th density. */
     public void run(int i) {
         plans.get(i)
-                .run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), layer.threads());
+                .run(workspace.pointer(input), workspace.pointer(output), null, workspace.scratch(), session.stream());
     }
 
     /** The loops that compute the {@code i}-th density. */
@@ -88,12 +95,12 @@ public final class SparseLayer implements AutoCloseable {
 
     private Buffer buffer(String name, Shape shape) {
         Window window = layer.layer().window();
-        if (window == null) {
-            return Buffer.plain(name, shape, layer.batch(), layer.storage());
+        if (window == null || !backend.pads()) {
+            return Buffer.plain(name, shape, layer.batch(), layer.precision());
         }
         int halo = Math.max(window.padHeight(), window.padWidth());
         int form = KofnSparseConv.form(layer.batch(), layer.layer().width());
-        return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo, layer.storage()));
+        return Buffer.padded(name, new PaddedLayout(form, layer.batch(), shape, halo, layer.precision()));
     }
 
     private NativePlan plan(int k, Random random) {
@@ -102,10 +109,10 @@ public final class SparseLayer implements AutoCloseable {
         Tensor bias = torch.randn(shape.outputs());
         if (shape.window() == null) {
             Op.Linear linear = new Op.Linear("layer", "input", weights, bias, Epilogue.NONE);
-            return new NativeLinear(linear, layer.batch(), layer.storage(), layer.threads());
+            return backend.linear(linear, layer.batch());
         }
         Op.Conv conv = new Op.Conv("layer", "input", shape.window(), 1, weights, bias, Epilogue.NONE);
-        return new NativeConvolution(conv, input.padded(), output.padded(), layer.threads());
+        return backend.convolution(conv, input, output);
     }
 
     /** Random lists: the first k of n inputs that are shuffled a little further for every group. */
@@ -130,5 +137,7 @@ public final class SparseLayer implements AutoCloseable {
     public void close() {
         plans.forEach(NativePlan::close);
         workspace.close();
+        session.close();
+        backend.close();
     }
 }

@@ -9,6 +9,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.Precision;
 import org.kofn.torch.Tensors;
 
 /**
@@ -38,9 +39,9 @@ public final class Weights implements AutoCloseable {
         return new Weights(Tensors.shape(weight), null, weight, true);
     }
 
-    /** The same weights, rounded to what the storage holds. */
-    Weights stored(Storage storage) {
-        return storage == Storage.FP32 ? this : new Weights(shape, kept, held().to(storage.type()), false);
+    /** The same weights, rounded to what is stored. */
+    Weights stored(Precision precision) {
+        return precision != Precision.BF16 ? this : new Weights(shape, kept, held().to(precision.type()), false);
     }
 
     /**

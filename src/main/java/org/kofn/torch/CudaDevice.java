@@ -16,8 +16,7 @@ public final class CudaDevice {
     public static String describe(int index) {
         try (PointerScope scope = new PointerScope();
                 CUDAGuard guard = new CUDAGuard((byte) index)) {
-            cudaDeviceProp properties = new cudaDeviceProp();
-            check(cudart.cudaGetDeviceProperties(properties, index));
+            cudaDeviceProp properties = properties(index);
             SizeTPointer free = new SizeTPointer(1);
             SizeTPointer total = new SizeTPointer(1);
             check(cudart.cudaMemGetInfo(free, total));
@@ -31,6 +30,43 @@ public final class CudaDevice {
                     total.get() >> 20,
                     properties.l2CacheSize() >> 20);
         }
+    }
+
+    /** Waits until the current device has done all that it was asked for. */
+    public static void synchronize() {
+        check(cudart.cudaDeviceSynchronize());
+    }
+
+    /** The GPU's name. */
+    public static String name(int index) {
+        try (PointerScope scope = new PointerScope()) {
+            return properties(index).name().getString();
+        }
+    }
+
+    /** The GPU's architecture, such as {@code sm_90}. */
+    public static String architecture(int index) {
+        try (PointerScope scope = new PointerScope()) {
+            cudaDeviceProp properties = properties(index);
+            return "sm_" + properties.major() + properties.minor();
+        }
+    }
+
+    /** Bytes of its memory that are taken, by whomever. */
+    public static long usedBytes(int index) {
+        try (PointerScope scope = new PointerScope();
+                CUDAGuard guard = new CUDAGuard((byte) index)) {
+            SizeTPointer free = new SizeTPointer(1);
+            SizeTPointer total = new SizeTPointer(1);
+            check(cudart.cudaMemGetInfo(free, total));
+            return total.get() - free.get();
+        }
+    }
+
+    private static cudaDeviceProp properties(int index) {
+        cudaDeviceProp properties = new cudaDeviceProp();
+        check(cudart.cudaGetDeviceProperties(properties, index));
+        return properties;
     }
 
     /**

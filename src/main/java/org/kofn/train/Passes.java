@@ -12,6 +12,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.data.Batch;
 import org.kofn.recipe.Convolutions;
+import org.kofn.torch.CudaDevice;
 
 /**
  * Which {@link Pass} the steps take: dense, until a fine-tuning phase finds that the sparse one is wanted or takes less
@@ -122,6 +123,9 @@ final class Passes implements AutoCloseable {
         try (PointerScope scope = new PointerScope()) {
             long start = System.nanoTime();
             pass.backward(torch.cross_entropy_loss(pass.forward(batch.images()), batch.labels()));
+            if (bench.device().is_cuda()) {
+                CudaDevice.synchronize();
+            }
             double seconds = (System.nanoTime() - start) / 1e9;
             bench.compression().clearGradients();
             return seconds;

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.kofn.compress.Compression;
+import org.kofn.kernels.FrozenConvolution;
 import org.kofn.kernels.Gradients;
 import org.kofn.kernels.MaskedWeight;
 import org.kofn.kernels.SparseConvolution;
@@ -38,7 +39,7 @@ import org.kofn.nn.Window;
 final class SparsePass implements Pass, AutoCloseable {
     private final ScriptModule module;
     private final SegmentedModule segmented;
-    private final Map<String, SparseConvolution> convolutions;
+    private final Map<String, FrozenConvolution> convolutions;
     private final String scores;
     /** Of the forward pass: for every segment, its inputs and outputs by name, inputs as leaves. */
     private final List<Map<String, Tensor>> leaves = new ArrayList<>();
@@ -46,7 +47,7 @@ final class SparsePass implements Pass, AutoCloseable {
     private final List<Map<String, Tensor>> results = new ArrayList<>();
     private Tensor scoresLeaf;
 
-    private SparsePass(ScriptModule module, SegmentedModule segmented, Map<String, SparseConvolution> convolutions) {
+    private SparsePass(ScriptModule module, SegmentedModule segmented, Map<String, FrozenConvolution> convolutions) {
         this.module = module;
         this.segmented = segmented;
         this.convolutions = convolutions;
@@ -61,13 +62,13 @@ final class SparsePass implements Pass, AutoCloseable {
      * @param batch images a step
      */
     static SparsePass of(Network network, ScriptModule module, Compression compression, Device device, int batch) {
-        if (device.is_cuda() || !SparseConvolution.available()) {
+        if (!FrozenConvolution.available(device)) {
             return null;
         }
         Map<String, MaskedWeight> pruned = new HashMap<>();
         compression.pruned().forEach(weight -> pruned.put(weight.layer(), weight));
         Map<String, Shape> shapes = network.shapes();
-        Map<String, SparseConvolution> convolutions = new LinkedHashMap<>();
+        Map<String, FrozenConvolution> convolutions = new LinkedHashMap<>();
         for (Layer layer : network.layers()) {
             MaskedWeight weight = pruned.get(layer.name());
             if (weight == null || !(layer instanceof Layer.Conv2d conv)) {
@@ -76,7 +77,7 @@ final class SparsePass implements Pass, AutoCloseable {
             SparseConvolution.Geometry geometry = geometry(conv, shapes.get(conv.input()), batch);
             if (conv.groups() == 1 && conv.window().dense() && SparseConvolution.computes(weight, geometry)) {
                 Tensor bias = module.parameters().get(layer.name() + ".bias");
-                convolutions.put(layer.name(), new SparseConvolution(weight, bias, geometry));
+                convolutions.put(layer.name(), FrozenConvolution.of(weight, bias, geometry));
             }
         }
         if (convolutions.isEmpty()) {
@@ -109,7 +110,7 @@ final class SparsePass implements Pass, AutoCloseable {
             Segment segment = segmented.segments().get(i);
             Map<String, Tensor> taken = new LinkedHashMap<>();
             Map<String, Tensor> given = new LinkedHashMap<>();
-            SparseConvolution convolution =
+            FrozenConvolution convolution =
                     convolutions.get(segment.layers().get(0).name());
             for (String input : segment.inputs()) {
                 boolean learns = convolution == null && !input.equals(Network.INPUT);
@@ -135,7 +136,7 @@ final class SparsePass implements Pass, AutoCloseable {
         Map<String, Tensor> gradients = new HashMap<>(Map.of(scores, scoresLeaf.grad()));
         for (int i = leaves.size() - 1; i >= 0; i--) {
             String first = segmented.segments().get(i).layers().get(0).name();
-            SparseConvolution convolution = convolutions.get(first);
+            FrozenConvolution convolution = convolutions.get(first);
             if (convolution == null) {
                 backward(results.get(i), leaves.get(i), gradients);
             } else {
@@ -163,7 +164,7 @@ final class SparsePass implements Pass, AutoCloseable {
     }
 
     /** Through a sparse convolution. */
-    private void backward(String name, SparseConvolution convolution, String input, Map<String, Tensor> gradients) {
+    private void backward(String name, FrozenConvolution convolution, String input, Map<String, Tensor> gradients) {
         SparseConvolution.Gradient found = convolution.backward(gradients.remove(name), !input.equals(Network.INPUT));
         Gradients.set(module.parameters().get(name + ".weight"), found.weight());
         if (found.bias() != null) {
@@ -177,6 +178,6 @@ final class SparsePass implements Pass, AutoCloseable {
     @Override
     public void close() {
         segmented.close();
-        convolutions.values().forEach(SparseConvolution::close);
+        convolutions.values().forEach(FrozenConvolution::close);
     }
 }

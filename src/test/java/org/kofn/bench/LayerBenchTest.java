@@ -6,18 +6,21 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.util.List;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.kofn.base.KofnException;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
 import org.kofn.nn.Window;
 import org.kofn.runtime.LayerCase;
 import org.kofn.runtime.LayerShape;
-import org.kofn.runtime.SparseLayer;
-import org.kofn.runtime.Storage;
 
 class LayerBenchTest {
+    private static final Device CPU = new Device("cpu");
+
     @Test
     void layersOfOneShapeAreCountedNotRepeated() {
         List<BenchLayer> layers = BenchLayer.of("resnet-20", BenchLayer.Kind.CONV, 1);
@@ -59,8 +62,8 @@ class LayerBenchTest {
         LayerCase layer = new LayerCase(new LayerShape(32, 48, 9, 7, Window.square(3, 2, 1), 1), 2, 1);
         try (DenseCheck check = new DenseCheck();
                 PointerScope scope = new PointerScope()) {
-            List<DenseLayout> layouts = DenseLayout.of(layer.layer());
-            DenseLayer dense = new DenseLayer(layer, layouts);
+            List<DenseLayout> layouts = DenseLayout.of(layer.layer(), CPU);
+            DenseLayer dense = new DenseLayer(layer, CPU, layouts);
             Tensor expected = dense.exact();
             for (DenseLayout layout : layouts) {
                 Tensor first = dense.run(layout).narrow(1, 0, expected.size(1));
@@ -84,14 +87,15 @@ class LayerBenchTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void aResultHoldsTogether(boolean cold) {
-        assumeThat(SparseLayer.available()).isTrue();
+    @CsvSource({"false, FP32", "true, FP32", "false, BF16"})
+    void aResultHoldsTogether(boolean cold, Precision precision) {
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
         BenchLayer layer = BenchLayer.of("resnet-20", BenchLayer.Kind.CONV, 1).get(1);
-        try (LayerBench bench = new LayerBench(new Effort(2, 1), cold)) {
-            LayerResult result = bench.run(layer, 2, 1, Storage.BF16, List.of(1, 2, 4));
+        try (LayerBench bench = new LayerBench(CPU, precision, new Effort(2, 1), cold)) {
+            LayerResult result = bench.run(layer, 2, 1, List.of(1, 2, 4));
             assertThat(result.n()).isEqualTo(2);
-            assertThat(result.dense()).hasSize(DenseLayout.of(result.shape()).size());
+            assertThat(result.dense())
+                    .hasSize(DenseLayout.of(result.shape(), CPU).size());
             assertThat(result.denseMs())
                     .isEqualTo(result.dense().stream()
                             .filter(dense -> dense.ms() != null)
@@ -104,7 +108,7 @@ class LayerBenchTest {
             LayerResult.Sparse half = result.at(2).orElseThrow();
             assertThat(half.ratio()).isEqualTo(result.denseMs() / half.ms());
             assertThat(half.gflopPerS()).isEqualTo(operations / 2 / half.ms() / 1e6);
-            assertThat(half.kernel()).isNotBlank();
+            assertThat(half.kernel()).contains(", " + precision + ", ");
             assertThat(result.measurement().sparse()).hasSize(3);
         }
     }

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,11 +22,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.Effort;
 import org.kofn.bench.Tuner;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
 import org.kofn.runtime.DispatchTable;
 import org.kofn.runtime.LayerCase;
-import org.kofn.runtime.SparseLayer;
 
 class BenchTest {
+    private static final Device CPU = new Device("cpu");
+
     @Test
     void sampleIsATableWithARowACase() {
         Cli bench = Cli.run(
@@ -201,7 +205,7 @@ class BenchTest {
 
     @Test
     void convIsATableWithARowALayerAndMeans() {
-        assumeThat(SparseLayer.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
         Cli bench = Cli.run(
                 "bench",
                 "conv",
@@ -239,7 +243,7 @@ class BenchTest {
 
     @Test
     void linearAndMeansAndJson() throws Exception {
-        assumeThat(SparseLayer.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
         String[] args = {"bench", "linear", "--shapes", "64x32", "--batch", "16", "--repeats", "2", "--share", "4"};
         List<String> lines = Cli.run(args).out().lines().toList();
         assertThat(lines.get(2)).startsWith("linear/64x32 ").contains("64>32 linear share 4");
@@ -270,16 +274,16 @@ class BenchTest {
     /** What was measured before an interruption is kept, and a damaged table is replaced, both said. */
     @Test
     void tuningKeepsWhatItMeasures(@TempDir Path home) throws Exception {
-        assumeThat(SparseLayer.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
         List<BenchLayer> layers = Tuner.layers(List.of("digits-cnn"), List.of());
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        int code = new Tuning(home, new Effort(2, 1), 1)
+        int code = new Tuning(home, CPU, Precision.FP32, new Effort(2, 1), 1)
                 .run(new PrintWriter(out, true), new PrintWriter(err, true), layers, List.of(1, 16));
         assertThat(code).isZero();
         assertThat(err.toString()).contains("8/8 " + layers.get(3).shape() + ", batch 16: break-even density ");
         assertThat(out.toString().lines().toList()).hasSize(1 + 8 + 1);
-        DispatchTable table = DispatchTable.open(home);
+        DispatchTable table = DispatchTable.open(home, CPU);
         assertThat(table.size()).isEqualTo(8);
         assertThat(out.toString()).endsWith(table.describe() + System.lineSeparator());
         assertThat(table.of(new LayerCase(layers.get(1).shape(), 16, 1)).source())
@@ -291,10 +295,10 @@ class BenchTest {
         }
         Files.writeString(file, "{");
         StringWriter again = new StringWriter();
-        new Tuning(home, new Effort(2, 1), 1)
+        new Tuning(home, CPU, Precision.FP32, new Effort(2, 1), 1)
                 .run(new PrintWriter(out, true), new PrintWriter(again, true), layers.subList(0, 1), List.of(1));
         assertThat(again.toString()).startsWith("kofn: " + file + ": damaged: ");
-        assertThat(DispatchTable.open(home).size()).isEqualTo(1);
+        assertThat(DispatchTable.open(home, CPU).size()).isEqualTo(1);
     }
 
     @ParameterizedTest
@@ -314,6 +318,11 @@ class BenchTest {
                 "--tune --networks vgg8           | 2 | kofn: model 'vgg8' is not known; did you mean 'vgg7'?",
                 "--tune nowhere                   | 3 | kofn: nowhere: no such run folder; 'kofn train RECIPE --out"
                         + " nowhere' makes one",
+                "conv --device cpu --precision tf32 | 2 | kofn: --precision tf32: the CPU computes in fp32; leave the"
+                        + " option out, or give a CUDA device",
+                "--tune --device cpu --precision bf16 | 2 | kofn: --precision bf16: the CPU computes in fp32; leave the"
+                        + " option out, or give a CUDA device",
+                "model --network vgg7 --device gpu | 2 | kofn: device: 'gpu' is none; write auto, cpu, cuda or cuda:1",
                 "sample --networks resnet18       | 2 | kofn: model 'resnet18' is not known; did you mean 'resnet-18'?",
                 "sample --granularity kernle      | 2 | kofn: --granularity: 'kernle' is no granularity; did you mean"
                         + " 'kernel'?",

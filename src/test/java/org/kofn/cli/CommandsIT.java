@@ -2,6 +2,7 @@ package org.kofn.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.awt.image.BufferedImage;
@@ -24,6 +25,7 @@ import org.kofn.data.Dataset;
 import org.kofn.data.Part;
 import org.kofn.export.ScriptedModel;
 import org.kofn.export.TestLogits;
+import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
 
 /** The commands on a short quickstart, as a user types them. */
@@ -128,11 +130,32 @@ class CommandsIT {
         assertThat(Cli.run("eval", run, "--layers").err())
                 .isEqualTo(
                         "kofn: --layers: is about the sparse runtime; add --runtime sparse" + System.lineSeparator());
-        Cli device = Cli.run("eval", run, "--runtime", "sparse", "--device", "cuda");
-        assertThat(device.code()).isEqualTo(2);
-        assertThat(device.err())
-                .contains("--device cuda: the sparse runtime computes on the CPU")
-                .hasLineCount(1);
+        assertThat(Cli.run("eval", run, "--device", "cpu", "--precision", "bf16")
+                        .err())
+                .isEqualTo(
+                        "kofn: --precision bf16: the CPU computes in fp32; leave the option out, or give a CUDA device"
+                                + System.lineSeparator());
+    }
+
+    @Test
+    void withoutAGpuThatIsOneLine() {
+        assumeThat(Devices.cudaAvailable()).isFalse();
+        for (String command : new String[] {"eval", "predict"}) {
+            Cli cuda = Cli.run(
+                    command,
+                    run,
+                    command.equals("eval") ? "--layers" : "none.png",
+                    "--runtime",
+                    "sparse",
+                    "--device",
+                    "cuda",
+                    "--precision",
+                    "tf32");
+            assertThat(cuda.code()).isEqualTo(4);
+            assertThat(cuda.err())
+                    .isEqualTo("kofn: device: cuda: no usable CUDA device here; `kofn doctor` says what is missing,"
+                            + " `--device cpu` runs without" + System.lineSeparator());
+        }
     }
 
     /** Digits of the test set as PNG files: the same pixels, so the same predictions as from the set itself. */

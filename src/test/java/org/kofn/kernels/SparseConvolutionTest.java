@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -16,10 +17,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.kofn.mask.Granularity;
 import org.kofn.mask.MaskLayout;
+import org.kofn.torch.Devices;
 import org.kofn.torch.Tensors;
 
 /** Both passes against LibTorch's convolution and autograd in double precision, over the weight with its zeros. */
 class SparseConvolutionTest {
+    private static final Device CPU = Tensors.keep(new Device("cpu"));
+
+    /** The first GPU; where there is none, the CPU, where the CUDA kernels are emulated. */
+    private static final Device CUDA = Devices.cudaAvailable() ? Tensors.keep(new Device("cuda:0")) : CPU;
+
     @BeforeEach
     void assumeNative() {
         assumeThat(SparseConvolution.available()).isTrue();
@@ -53,23 +60,30 @@ class SparseConvolutionTest {
         try (PointerScope scope = new PointerScope()) {
             torch.manual_seed(outputs + window);
             long[] shape = {outputs, inputs, window, window};
-            MaskedWeight weight = weight(MaskLayout.of("conv", granularity, shape, m, share), k);
-            Tensor added = bias ? torch.randn(outputs) : null;
+            MaskLayout layout = MaskLayout.of("conv", granularity, shape, m, share);
             SparseConvolution.Geometry geometry = new SparseConvolution.Geometry(
                     batch, new int[] {height, width}, new int[] {stride, stride}, new int[] {padding, padding});
-            assertThat(SparseConvolution.computes(weight, geometry)).isTrue();
-            try (SparseConvolution convolution = new SparseConvolution(weight, added, geometry)) {
-                // The second step has other weights in the same places.
-                for (int step = 0; step < 2; step++) {
-                    drawWeights(weight);
-                    check(convolution, weight, added, torch.randn(batch, inputs, height, width), stride, padding);
+            for (boolean cuda : new boolean[] {false, true}) {
+                Device device = cuda ? CUDA : CPU;
+                MaskedWeight weight = weight(layout, k, device);
+                Tensor added = bias ? torch.randn(outputs).to(device, ScalarType.Float) : null;
+                assertThat(SparseConvolution.computes(weight, geometry)).isTrue();
+                try (FrozenConvolution convolution = cuda
+                        ? new CudaSparseConvolution(weight, added, geometry)
+                        : new SparseConvolution(weight, added, geometry)) {
+                    // The second step has other weights in the same places.
+                    for (int step = 0; step < 2; step++) {
+                        drawWeights(weight);
+                        Tensor x = torch.randn(batch, inputs, height, width).to(device, ScalarType.Float);
+                        check(convolution, weight, added, x, stride, padding);
+                    }
                 }
             }
         }
     }
 
     private static void check(
-            SparseConvolution convolution, MaskedWeight weight, Tensor bias, Tensor x, int stride, int padding) {
+            FrozenConvolution convolution, MaskedWeight weight, Tensor bias, Tensor x, int stride, int padding) {
         Tensor exactX = x.to(ScalarType.Double).requires_grad_(true);
         Tensor exactW = weight.effective().to(ScalarType.Double).requires_grad_(true);
         Tensor exactB = bias == null ? new Tensor() : bias.to(ScalarType.Double).requires_grad_(true);
@@ -83,7 +97,7 @@ class SparseConvolutionTest {
                 1);
         Tensor y = convolution.forward(x);
         assertNear(y, exact);
-        Tensor dy = torch.randn(Tensors.shape(y));
+        Tensor dy = torch.randn(Tensors.shape(y)).to(x.device(), ScalarType.Float);
         exact.backward(dy.to(ScalarType.Double), new org.bytedeco.pytorch.BoolOptional(), false, null);
         SparseConvolution.Gradient gradient = convolution.backward(dy, true);
         assertNear(gradient.input(), exactX.grad());
@@ -103,25 +117,25 @@ class SparseConvolutionTest {
         try (PointerScope scope = new PointerScope()) {
             long[] shape = {4, 8, 3, 3};
             assertThat(SparseConvolution.computes(
-                            weight(MaskLayout.of("c", Granularity.KERNEL, shape, 0, 1), 2), plain))
+                            weight(MaskLayout.of("c", Granularity.KERNEL, shape, 0, 1), 2, CPU), plain))
                     .isTrue();
             for (Granularity other : new Granularity[] {Granularity.WEIGHT, Granularity.FILTER, Granularity.N_M}) {
-                assertThat(SparseConvolution.computes(weight(MaskLayout.of("c", other, shape, 4, 1), 2), plain))
+                assertThat(SparseConvolution.computes(weight(MaskLayout.of("c", other, shape, 4, 1), 2, CPU), plain))
                         .as(other.label())
                         .isFalse();
             }
             SparseConvolution.Geometry padded =
                     new SparseConvolution.Geometry(1, new int[] {8, 8}, new int[] {1, 1}, new int[] {4, 1});
             assertThat(SparseConvolution.computes(
-                            weight(MaskLayout.of("c", Granularity.KERNEL, shape, 0, 1), 2), padded))
+                            weight(MaskLayout.of("c", Granularity.KERNEL, shape, 0, 1), 2, CPU), padded))
                     .isFalse();
         }
     }
 
     /** A weight with k of n kept at random. */
-    private static MaskedWeight weight(MaskLayout layout, int k) {
-        Tensor effective = torch.zeros(layout.shape());
-        MaskedWeight weight = new MaskedWeight("conv", 0, layout, torch.zeros(layout.shape()), effective);
+    private static MaskedWeight weight(MaskLayout layout, int k, Device device) {
+        Tensor latent = torch.zeros(layout.shape()).to(device, ScalarType.Float);
+        MaskedWeight weight = new MaskedWeight("conv", 0, layout, latent, latent.clone());
         weight.k(k);
         Tensor order = torch.rand(layout.groups(), layout.candidates()).argsort(1, false);
         weight.mask().copy_(order.lt(new Scalar(k)));

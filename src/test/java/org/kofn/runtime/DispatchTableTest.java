@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.bytedeco.pytorch.Device;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,6 +18,8 @@ import org.kofn.base.KofnException;
 import org.kofn.nn.Window;
 
 class DispatchTableTest {
+    private static final Device CPU = new Device("cpu");
+
     @TempDir
     Path home;
 
@@ -40,8 +43,8 @@ class DispatchTableTest {
     }
 
     private DispatchTable saved(LayerMeasurement... measurements) {
-        DispatchTable.none().save(home, List.of(measurements));
-        return DispatchTable.open(home);
+        DispatchTable.none().save(home, CPU, List.of(measurements));
+        return DispatchTable.open(home, CPU);
     }
 
     @ParameterizedTest(name = "{0}, {1}, {2} ms")
@@ -77,17 +80,20 @@ class DispatchTableTest {
         }
     }
 
+    private static LayerCase linear(int inputs, int outputs) {
+        return new LayerCase(new LayerShape(inputs, outputs, 1, 1, null, 1), 1, 1);
+    }
+
     @Test
-    void theDefaultRuleKnowsColoursSingleTapsLinearLayersAndTheRest() {
+    void theDefaultRuleKnowsColoursSingleTapsLinearLayersSmallOnesAndTheRest() {
         DispatchTable table = DispatchTable.none();
         assertThat(table.of(conv(3, 32, 3, 1, 1, 1)).density()).isEqualTo(1);
         double several = table.of(conv(64, 32, 3, 1, 1, 1)).density();
         double one = table.of(conv(64, 32, 1, 1, 1, 1)).density();
         assertThat(several).isBetween(0.25, 0.75);
         assertThat(one).isBetween(0.125, several);
-        assertThat(table.of(new LayerCase(new LayerShape(64, 10, 1, 1, null, 1), 1, 1))
-                        .density())
-                .isBetween(Math.nextUp(one), 0.75);
+        assertThat(table.of(linear(512, 512)).density()).isBetween(Math.nextUp(one), 0.75);
+        assertThat(table.of(linear(64, 10)).density()).isEqualTo(1);
     }
 
     @Test
@@ -95,12 +101,13 @@ class DispatchTableTest {
         LayerCase first = conv(64, 14, 3, 1, 1, 1);
         LayerCase linear = new LayerCase(new LayerShape(512, 1000, 1, 1, null, 8), 32, 1);
         saved(measured(first, 2, 7, 11), measured(linear, 2, 4, 5));
-        DispatchTable again = DispatchTable.open(home);
-        String described = again.save(home, List.of(measured(first, 4, 8, 16))).describe();
+        DispatchTable again = DispatchTable.open(home, CPU);
+        String described =
+                again.save(home, CPU, List.of(measured(first, 4, 8, 16))).describe();
         Path file = DispatchFile.path(home, DispatchFile.Origin.here());
         assertThat(file).isRegularFile();
         assertThat(described).isEqualTo("2 measured layers: " + file);
-        DispatchTable table = DispatchTable.open(home);
+        DispatchTable table = DispatchTable.open(home, CPU);
         assertThat(table.size()).isEqualTo(2);
         assertThat(table.of(first)).isEqualTo(new BreakEven(0.5, "measured"));
         assertThat(table.of(linear)).isEqualTo(new BreakEven(1, "measured"));
@@ -109,7 +116,7 @@ class DispatchTableTest {
 
     @Test
     void whatNobodyMeasuredOrAnotherMachineDidIsSaid() {
-        assertThat(DispatchTable.open(home).describe())
+        assertThat(DispatchTable.open(home, CPU).describe())
                 .isEqualTo("default rule: nothing was measured here yet; `kofn bench --tune` does");
         DispatchFile.Origin here = new DispatchFile.Origin("A CPU, model 1", "avx2", "2.10.0", "0.1.0");
         DispatchFile.Origin older = new DispatchFile.Origin("A CPU, model 1", "avx2", "2.9.1", "0.1.0");
@@ -152,7 +159,7 @@ class DispatchTableTest {
                 : change.length == 2 ? whole.replace(change[0], change[1]) : damage;
         assertThat(damaged).isNotEqualTo(whole);
         Files.writeString(file, damaged);
-        assertThatThrownBy(() -> DispatchTable.open(home))
+        assertThatThrownBy(() -> DispatchTable.open(home, CPU))
                 .isInstanceOfSatisfying(
                         KofnException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.FILE))
                 .hasMessageStartingWith(file + ": damaged: ")

@@ -18,13 +18,15 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
 import org.kofn.torch.Tensors;
 
 /** The plan of a linear layer against the dense layer in double precision. */
 class NativeLinearTest {
     @BeforeEach
     void built() {
-        assumeThat(NativePlan.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
     }
 
     /** k random inputs for each group of outputs. */
@@ -57,11 +59,11 @@ class NativeLinearTest {
     private static Tensor run(Op.Linear op, Tensor x, int threads) {
         int batch = Math.toIntExact(x.size(0));
         Tensor y = torch.full(new long[] {batch, op.outputs()}, new Scalar(Double.NaN));
-        try (NativeLinear plan = new NativeLinear(op, batch, Storage.FP32, threads)) {
+        try (NativeLinear plan = new NativeLinear(op, batch, Precision.FP32, threads)) {
             long floats = plan.workspaceBytes() / Float.BYTES;
             FloatPointer scratch =
                     floats == 0 ? null : torch.empty(new long[] {floats}).data_ptr_float();
-            plan.run(x.data_ptr_float(), y.data_ptr_float(), null, scratch, threads);
+            plan.run(x.data_ptr_float(), y.data_ptr_float(), null, scratch, null);
         }
         return y;
     }

@@ -8,6 +8,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
+import org.kofn.kernels.Precision;
 
 /** Random pruned networks in the sparse runtime: the scores of LibTorch's operations, whatever runs where. */
 class SparseNetworkProperties {
@@ -48,7 +49,7 @@ class SparseNetworkProperties {
         Random random = new Random(seed);
         try (PointerScope scope = new PointerScope();
                 Trained trained = RandomNetworks.trained(random, layers);
-                PreparedNetwork prepared = trained.prepare(Storage.BF16);
+                PreparedNetwork prepared = trained.prepare(Precision.BF16);
                 SparseNetwork sparse = new SparseNetwork(prepared, 2, Dispatch.at(breakEven / 4.0))) {
             LibTorchExecutor oracle = new LibTorchExecutor(prepared.graph());
             for (int batch : new int[] {1 + random.nextInt(3), 14 + random.nextInt(20)}) {

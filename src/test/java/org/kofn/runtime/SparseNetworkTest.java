@@ -20,6 +20,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.kofn.kernels.NativeLibrary;
+import org.kofn.kernels.Precision;
 import org.kofn.mask.Granularity;
 import org.kofn.nn.Initialisation;
 import org.kofn.nn.Layer;
@@ -32,7 +34,7 @@ import org.kofn.torch.Tensors;
 class SparseNetworkTest {
     @BeforeEach
     void built() {
-        assumeThat(NativePlan.available()).isTrue();
+        assumeThat(NativeLibrary.sparse().loads()).isTrue();
     }
 
     private static Trained trained(String model, Shape input) {
@@ -76,7 +78,7 @@ class SparseNetworkTest {
         try (PointerScope scope = new PointerScope();
                 Trained trained = trained(model, new Shape(channels, size, size));
                 PreparedNetwork full = trained.prepare();
-                PreparedNetwork half = trained.prepare(Storage.BF16);
+                PreparedNetwork half = trained.prepare(Precision.BF16);
                 SparseNetwork fp32 = new SparseNetwork(full, 2);
                 SparseNetwork bf16 = new SparseNetwork(half, 2)) {
             assertThat((double) half.graph().bytes() / full.graph().bytes()).isBetween(0.5, 0.55);
@@ -111,7 +113,7 @@ class SparseNetworkTest {
     void inBf16BitsDependNeitherOnThreadsNorOnTheBatch() {
         try (PointerScope scope = new PointerScope();
                 Trained trained = trained("resnet-20", new Shape(3, 32, 32));
-                PreparedNetwork prepared = trained.prepare(Storage.BF16);
+                PreparedNetwork prepared = trained.prepare(Precision.BF16);
                 SparseNetwork one = new SparseNetwork(prepared, 1, Dispatch.at(1));
                 SparseNetwork two = new SparseNetwork(prepared, 2, Dispatch.at(1))) {
             Tensor images = trained.images(33);

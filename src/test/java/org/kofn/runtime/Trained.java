@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.Precision;
 import org.kofn.mask.Granularity;
 import org.kofn.mask.MaskLayout;
 import org.kofn.nn.Network;
@@ -116,8 +117,8 @@ final class Trained implements AutoCloseable {
         return PreparedNetwork.of(network, tensors, masks);
     }
 
-    PreparedNetwork prepare(Storage storage) {
-        return PreparedNetwork.of(network, tensors, masks, storage);
+    PreparedNetwork prepare(Precision precision) {
+        return PreparedNetwork.of(network, tensors, masks, precision);
     }
 
     /** The largest difference between two results, as a part of the largest expected number. */

@@ -14,6 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.kofn.kernels.Precision;
 import org.kofn.torch.Tensors;
 
 /** Kept kernels alone give what the dense weight with zeros gives. */
@@ -61,7 +62,7 @@ class WeightsProperties {
             KeptKernels kept = lists(new Random(seed), 3, 2, 8);
             Tensor dense = masked(torch.randn(6, 8, 3, 3), kept);
             Weights whole = lists ? Weights.listed(dense, kept) : Weights.dense(dense);
-            Weights half = whole.stored(Storage.BF16);
+            Weights half = whole.stored(Precision.BF16);
             assertThat(2 * half.held().nbytes()).isEqualTo(whole.held().nbytes());
             assertThat(half.reads()).isEqualTo(whole.reads());
             same(half.floats(), Rounded.rounded(whole.held()));
