@@ -80,8 +80,9 @@ class CudaNetworkTest {
     @Test
     void imagesStayAsTheyAre() {
         List<Layer> layers = List.of(
-                new Layer.Conv2d("conv", "input", 4, 4, Window.square(3, 1, 1), 1, true),
-                new Layer.Add("sum", List.of("conv", "input")),
+                new Layer.Conv2d("conv1", "input", 4, 4, Window.square(3, 1, 1), 1, true),
+                new Layer.Conv2d("conv2", "conv1", 4, 4, Window.square(3, 1, 1), 1, true),
+                new Layer.Add("sum", List.of("conv2", "input")),
                 new Layer.Flatten("flatten", "sum"),
                 new Layer.Linear("fc", "flatten", 4 * 25, 3, true));
         Network network = new Network("shortcut", new Shape(4, 5, 5), 3, Initialisation.PYTORCH, layers);
