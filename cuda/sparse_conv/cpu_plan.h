@@ -158,9 +158,6 @@ void widen_strip(const kofn_conv_plan& plan, const uint16_t* input, const Strip&
 /** So many weights of the plan's, on a desk. */
 const float* widen_weights(const kofn_conv_plan& plan, int64_t first, int64_t count, float* desk);
 
-/** Every so manieth float becomes a neighbour. */
-void copy_strided(const float* from, int64_t stride, int64_t count, float* to);
-
 /** What a run works on. */
 struct Work {
     const float* weights; /* as pack() puts them; null if they are the plan's own, in bf16 */

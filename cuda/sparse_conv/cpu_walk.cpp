@@ -22,8 +22,9 @@ float as_float(uint16_t x) {
     return from_bfloat16(x);
 }
 
+/** Every so manieth element becomes a neighbour. */
 template <class Element>
-void copy_elements(const Element* from, int64_t stride, int64_t count, float* to) {
+void copy_strided(const Element* from, int64_t stride, int64_t count, float* to) {
     if (stride == 2) { // which compilers turn into shuffles of vectors
         for (int64_t l = 0; l < count; ++l) {
             to[l] = as_float(from[2 * l]);
@@ -49,7 +50,7 @@ void split_channel(const kofn_conv_plan& plan, const Element* input, float* work
         const int64_t columns = plan.output.width + (c.columns - 1 - q) / c.stride_columns;
         for (int64_t j = 0; j < split.rows; ++j) {
             const int64_t from = j / split.stride * c.stride_rows + j % split.stride;
-            copy_elements(corner + from * in.row + q, c.stride_columns, columns, to + j * split.row);
+            copy_strided(corner + from * in.row + q, c.stride_columns, columns, to + j * split.row);
             std::fill(to + j * split.row + columns, to + (j + 1) * split.row, 0.0f);
         }
         std::fill(to + split.rows * split.row, to + split.plane, 0.0f);
@@ -216,10 +217,6 @@ const float* split_input(const kofn_conv_plan& plan, const Element* input, float
 }
 
 }  // namespace
-
-void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
-    copy_elements(from, stride, count, to);
-}
 
 const float* see_input(const kofn_conv_plan& plan, const void* input, float* workspace, int32_t threads) {
     if (!plan.widening.needed) {
