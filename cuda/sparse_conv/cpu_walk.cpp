@@ -65,7 +65,7 @@ void pack_channel(const kofn_conv_plan& plan, const Element* input, float* works
     const Element* from = input + in.origin + image * in.image + channel * in.plane;
     float* to = workspace + image * plan.in_image + channel * plan.in_channel;
     for (int64_t row = 0; row < c.height; ++row) {
-        copy_elements(from + row * in.row, 1, c.width, to + row * c.width);
+        copy_strided(from + row * in.row, 1, c.width, to + row * c.width);
     }
     std::fill(to + c.height * c.width, to + plan.in_channel, 0.0f);
 }
