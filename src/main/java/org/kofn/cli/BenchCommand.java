@@ -6,6 +6,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Device;
+import org.kofn.base.KofnException;
 import org.kofn.base.Suggest;
 import org.kofn.bench.BenchLayer;
 import org.kofn.bench.Effort;
@@ -100,6 +101,10 @@ final class BenchCommand implements Callable<Integer> {
         Precision wanted = precision == null ? Precision.FP32 : precision;
         try (Device where = Devices.parse(device == null ? "auto" : device)) {
             Backend.requireKnown(where, wanted);
+            if (wanted == Precision.BF16 && !where.is_cuda()) {
+                throw KofnException.usage(
+                        "--precision bf16: what is measured in fp32 decides on a CPU; leave the option out");
+            }
             LayerOptions.requireKernels(where);
             LayerOptions.announce(spec.commandLine().getErr(), where);
             return new Tuning(DataCatalog.home(), where, wanted, EFFORT, count)

@@ -62,8 +62,7 @@ final class ModelOptions {
         }
         if (backend.precision() != Precision.FP32) {
             throw KofnException.usage(
-                    "--precision %s: is for --runtime sparse; model.pt runs in the precision of its weights",
-                    backend.precision());
+                    "--precision %s: is about the sparse runtime; add --runtime sparse", backend.precision());
         }
         return ScriptedModel.open(file, device);
     }

@@ -318,10 +318,10 @@ class BenchTest {
                 "--tune --networks vgg8           | 2 | kofn: model 'vgg8' is not known; did you mean 'vgg7'?",
                 "--tune nowhere                   | 3 | kofn: nowhere: no such run folder; 'kofn train RECIPE --out"
                         + " nowhere' makes one",
-                "conv --device cpu --precision tf32 | 2 | kofn: --precision tf32: the CPU computes in fp32; leave the"
-                        + " option out, or give a CUDA device",
-                "--tune --device cpu --precision bf16 | 2 | kofn: --precision bf16: the CPU computes in fp32; leave the"
-                        + " option out, or give a CUDA device",
+                "conv --device cpu --precision tf32 | 2 | kofn: --precision tf32: is for NVIDIA GPUs; a CPU has fp32"
+                        + " and bf16",
+                "--tune --device cpu --precision bf16 | 2 | kofn: --precision bf16: what is measured in fp32 decides on"
+                        + " a CPU; leave the option out",
                 "model --network vgg7 --device gpu | 2 | kofn: device: 'gpu' is none; write auto, cpu, cuda or cuda:1",
                 "sample --networks resnet18       | 2 | kofn: model 'resnet18' is not known; did you mean 'resnet-18'?",
                 "sample --granularity kernle      | 2 | kofn: --granularity: 'kernle' is no granularity; did you mean"

@@ -130,11 +130,10 @@ class CommandsIT {
         assertThat(Cli.run("eval", run, "--layers").err())
                 .isEqualTo(
                         "kofn: --layers: is about the sparse runtime; add --runtime sparse" + System.lineSeparator());
-        assertThat(Cli.run("eval", run, "--device", "cpu", "--precision", "bf16")
+        assertThat(Cli.run("eval", run, "--runtime", "sparse", "--device", "cpu", "--precision", "tf32")
                         .err())
                 .isEqualTo(
-                        "kofn: --precision bf16: the CPU computes in fp32; leave the option out, or give a CUDA device"
-                                + System.lineSeparator());
+                        "kofn: --precision tf32: is for NVIDIA GPUs; a CPU has fp32 and bf16" + System.lineSeparator());
     }
 
     @Test
