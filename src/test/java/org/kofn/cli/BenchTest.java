@@ -227,7 +227,7 @@ class BenchTest {
                 .toList();
         assertThat(lines).hasSize(2 * 6);
         assertThat(lines.get(0))
-                .isEqualTo("batch 1, 1 threads, warm caches: how many times faster than dense, by density");
+                .isEqualTo("batch 1, 1 threads, fp32, warm caches: how many times faster than dense, by density");
         assertThat(lines.get(1))
                 .matches("layer +times +shape +dense ms +dense GFLOP/s +layout +1 +1/2 +1/4 +1/8 +1/16 +1/32 +n");
         assertThat(lines.get(2))
@@ -251,7 +251,7 @@ class BenchTest {
 
         Cli bf16 = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--precision", "bf16"))
                 .toArray(String[]::new));
-        assertThat(bf16.out()).contains(" warm caches, share 4, bf16: how");
+        assertThat(bf16.out()).contains(" threads, bf16, warm caches, share 4: how");
 
         Cli json = Cli.run(Stream.concat(Arrays.stream(args), Stream.of("--json", "--cold"))
                 .toArray(String[]::new));
